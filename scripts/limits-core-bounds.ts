@@ -74,7 +74,11 @@ export const PEERS: readonly WireBound[] = [
     ],
   ]),
   ...constants('core/sync/channel-index.ts', syncIndex, [
-    ['MAX_VIEWS', 'sets of patterns of peers for which channels are kept grouped', FORGOTTEN],
+    [
+      'MAX_VIEWS',
+      'sets of patterns of peers for which channels are kept grouped; their digests are for as many as there may be neighbours',
+      FORGOTTEN,
+    ],
   ]),
   ...constants('core/checks.ts', checks, [
     [

@@ -9,7 +9,11 @@ export const ENTRIES = {
   /** What unknown fields add to either, where they fill up the header. */
   filledUp: 8 * KIB,
   /** A channel in one view of those that peers store, too. */
-  inView: 32,
+  inView: 16,
+  /** What is kept of a set of patterns, as many and as long as may be. */
+  patterns: 14 * KIB,
+  /** The digests of what one matches. */
+  digests: 10 * KIB,
   /** A channel that is relayed only, its name as long as may be, with twins. */
   relayed: 896,
   /** A stored channel, as what one peer was offered of it. */

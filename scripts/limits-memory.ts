@@ -44,6 +44,7 @@ export function memory(role: Role): readonly Held[] {
   return [
     ...ofConnections(role),
     ...ofPeers(role),
+    ...ofSync(role),
     ...ofFleet(),
     ...(role === 'node' ? [] : ofBridge()),
     ...(role === 'seed' ? ofSeed() : []),
@@ -77,8 +78,11 @@ export function signed(): readonly Held[] {
     },
     {
       what: 'channels as peers see them, and those relayed',
-      of: `${many(L.maxChannels)} in ${MAX_VIEWS} views × ${ENTRIES.inView} B, ${times(L.maxRelayedChannels, 'relayed')}`,
-      bytes: L.maxChannels * MAX_VIEWS * ENTRIES.inView + L.maxRelayedChannels * ENTRIES.relayed,
+      of: `${many(L.maxChannels)} in all and in ${MAX_VIEWS} views × ${ENTRIES.inView} B, digests of views: ${times(L.seedDegree, 'digests')}, ${times(L.maxRelayedChannels, 'relayed')}`,
+      bytes:
+        L.maxChannels * (1 + MAX_VIEWS) * ENTRIES.inView +
+        L.seedDegree * ENTRIES.digests +
+        L.maxRelayedChannels * ENTRIES.relayed,
     },
     {
       what: 'beacon pages',
@@ -157,6 +161,18 @@ function ofPeers(role: Role): Held[] {
       bytes: (parts * 3 * MAX_PLACES) / 8,
     },
     {
+      what: 'what each peer asked for and is not here',
+      of: `N × ${times(MAX_WAITED_FOR, 'waitedFor')}`,
+      bytes: degree * MAX_WAITED_FOR * ENTRIES.waitedFor,
+    },
+  ]
+}
+
+function ofSync(role: Role): Held[] {
+  const L = LIMITS
+  const degree = DEGREES[role]
+  return [
+    {
       what: 'what each peer was offered',
       of: `N × (channels: ${times(L.maxChannels, 'offered')}; releases: ${times(2 * L.maxOffers, 'told')}; channels not on disk: ${times(L.maxOffers, 'short')})`,
       // A place in a set, of a name that is kept anyway, takes no more than a short digest.
@@ -165,9 +181,9 @@ function ofPeers(role: Role): Held[] {
         (L.maxChannels * ENTRIES.offered + 2 * L.maxOffers * ENTRIES.told + L.maxOffers * ENTRIES.short),
     },
     {
-      what: 'what each peer asked for and is not here',
-      of: `N × ${times(MAX_WAITED_FOR, 'waitedFor')}`,
-      bytes: degree * MAX_WAITED_FOR * ENTRIES.waitedFor,
+      what: 'sets of patterns of peers',
+      of: `${times(L.gatewayDegree, 'patterns')}, of a seed ${times(L.seedDegree, 'patterns')}: ${L.maxPatterns} of ${L.maxChannelBytes} B`,
+      bytes: (role === 'seed' ? L.seedDegree : L.gatewayDegree) * ENTRIES.patterns,
     },
   ]
 }

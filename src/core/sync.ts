@@ -79,7 +79,7 @@ export class Sync implements Stage {
     this.#beacons = beacons
     this.#complete = new ComparedPeers(config)
     this.#context = {
-      index: new SyncIndex(new ChannelHashes()),
+      index: new SyncIndex(new ChannelHashes(), config),
       beacons,
       budget: new RootBudget(),
       ingest: (step, journey, from, envelope) => this.#ingest(step, journey, from, envelope),

@@ -15,6 +15,7 @@ import { decodeHeartbeat, encodeHeartbeat } from '../../src/codec/heartbeat.ts'
 import { encodeCanonicalJson } from '../../src/codec/json.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../src/codec/peer-record.ts'
 import { BridgeItems } from '../../src/core/bridge/items.ts'
+import { ChannelHashes } from '../../src/core/channel-hashes.ts'
 import { Askers } from '../../src/core/fetch/askers.ts'
 import { Sources } from '../../src/core/fetch/sources.ts'
 import { BeaconCache } from '../../src/core/freshness/beacon-cache.ts'
@@ -26,8 +27,8 @@ import { createRelayed } from '../../src/core/relayed.ts'
 import { Copies, MAX_HOLDERS } from '../../src/core/serve/copies.ts'
 import type { Step } from '../../src/core/step.ts'
 import { LeaseTable } from '../../src/core/submit/leases.ts'
-import { SyncView } from '../../src/core/sync/channel-index.ts'
-import { keyed, rowOf } from '../../src/core/sync/digests.ts'
+import { GroupedRows, type PatternSet, SyncIndex, SyncView } from '../../src/core/sync/channel-index.ts'
+import { BUCKETS, bucketOf, keyed, type Row, rowOf } from '../../src/core/sync/digests.ts'
 import { createSyncPeer, mayOffer } from '../../src/core/sync/peer.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { Address, Channel, KeyId, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
@@ -38,6 +39,7 @@ import { gossipOptions } from '../../src/net/gossip.ts'
 import { Pace } from '../../src/net/pace.ts'
 import { BenchNode } from './core/bench-node.ts'
 import { coreConfig, gossip, make, PEER, ROOT, WALL_MS, withLimits } from './core/fleet.ts'
+import { FakeJourney } from './core-peers/fakes.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -167,15 +169,23 @@ describe('what publishers have signed', () => {
   })
 })
 
+const app = (): PatternSet => ({ patterns: ['app/*' as Pattern], groups: new Map() })
+const rowsOf = (count: number): Row[] =>
+  Array.from({ length: count }, (_, at) =>
+    rowOf(`app/c-${at}` as Channel, channelHash(`app/c-${at}` as Channel), 'text'),
+  )
+const groupedOf = (rows: readonly Row[]): GroupedRows => {
+  const grouped = new GroupedRows()
+  for (const row of rows) grouped.replace(bucketOf(row.hash), undefined, row)
+  return grouped
+}
+
 describe('what peers ask and say', () => {
   const step = { config: coreConfig(), now: { monoMs: 0.5, wallMs: WALL_MS } } as unknown as Step
 
   test('a channel that a peer was offered, and a release that it has', () => {
     const peer = createSyncPeer(step, PEER, [])
-    const rows = Array.from({ length: 10_010 }, (_, at) => {
-      const channel = `app/c-${at}` as Channel
-      return rowOf(channel, channelHash(channel), 'text')
-    })
+    const rows = rowsOf(10_010)
     expectAtMost(
       'short',
       10_000,
@@ -195,7 +205,30 @@ describe('what peers ask and say', () => {
       1_000,
       each(peer, ({ knows }, at) => knows.add(idOf(at))),
     )
-    expectAtMost('inView', 10_000, (from, to) => new SyncView(['**' as Pattern], rows.slice(from, to)))
+    const inOneAndAll = bytesOfOne(10_000, (from, to) => {
+      const [set, grouped] = [app(), groupedOf(rows.slice(from, to))]
+      for (let at = 0; at < BUCKETS; at += 1) grouped.of(set, at)
+      return grouped
+    })
+    expect(inOneAndAll, `${Math.round(inOneAndAll)} bytes each`).toBeLessThan(1.5 * 2 * ENTRIES.inView)
+  })
+
+  test('a set of patterns as long as may be, and the digests of one', () => {
+    const patterns = (at: number) =>
+      Array.from(
+        { length: LIMITS.maxPatterns },
+        (_, of) => nameOf(LIMITS.maxChannelBytes, `${at} ${of}`) as Pattern,
+      )
+    const index = new SyncIndex(new ChannelHashes(), coreConfig({ submit: true }))
+    const kept = each(index, (_, at) => index.view(new FakeJourney(), patterns(at), 0))
+    expectAtMost('patterns', 400, kept)
+    const grouped = groupedOf(rowsOf(1_000))
+    const digested = each<PatternSet[]>([], (sets) => {
+      const set = app()
+      new SyncView(set, grouped).digests(new Uint8Array(16))
+      sets.push(set)
+    })
+    expectAtMost('digests', 400, digested)
   })
 
   test('a release that is waited for, a block given away, a host counted', () => {

@@ -1,13 +1,16 @@
 /**
- * What is known of every stored channel, hashed once for each change, and grouped once for each set of patterns that
- * peers have. Comparing what has not changed reads nothing of the channels.
+ * What is known of every stored channel, hashed once for each change, and grouped for each set of patterns that peers have.
+ * Comparing what has not changed reads nothing of the channels, though each peer may have a set of its own: the digests of
+ * as many sets are kept as there may be neighbours. Rows take room for each channel: those of a few are.
  */
-import type { Channel, Pattern } from '../../model/ids.ts'
+import { sha256 } from '../../codec/digest.ts'
+import type { Channel, Digest, Pattern } from '../../model/ids.ts'
 import type { ShortDigest } from '../../model/messages.ts'
 import type { ChannelHashes } from '../channel-hashes.ts'
+import type { CoreConfig } from '../config.ts'
 import type { ChannelFacts, Journey } from '../journey.ts'
 import { LatestMap } from '../latest.ts'
-import { storesChannel } from '../session.ts'
+import { EVERYTHING, storesChannel } from '../session.ts'
 import {
   BUCKETS,
   bucketOf,
@@ -20,8 +23,12 @@ import {
   rowOf,
 } from './digests.ts'
 
-/** Sets of patterns kept grouped: most peers share one, and a peer may name any; the one used longest ago goes. */
+/**
+ * Sets of patterns whose rows are kept: most peers share one, and a peer may name any; the one used longest ago goes, and a
+ * bucket of it that changes, or differs, is read again.
+ */
 export const MAX_VIEWS = 16
+const utf8 = new TextEncoder()
 /** Every channel is looked at again so often, should a change not have been told. */
 const RESCAN_MS = 60_000
 
@@ -31,15 +38,29 @@ interface Known {
   readonly row: Row | undefined
 }
 
+/** Of a bucket, all that is needed of it where nothing differs. */
+interface Group {
+  readonly size: number
+  readonly digest: ReturnType<typeof groupDigest>
+}
+
+export interface PatternSet {
+  readonly patterns: readonly Pattern[]
+  /** By bucket, as long as nothing in it changes. */
+  readonly groups: Map<number, Group>
+}
+
 export class SyncIndex {
   readonly #hashes: ChannelHashes
   readonly #known = new Map<Channel, Known>()
-  readonly #views = new LatestMap<string, SyncView>(MAX_VIEWS)
+  readonly #rows = new GroupedRows()
+  readonly #sets: LatestMap<Digest, PatternSet>
   readonly #changed = new Set<Channel>()
   #rescanMonoMs = Number.NEGATIVE_INFINITY
 
-  constructor(hashes: ChannelHashes) {
+  constructor(hashes: ChannelHashes, { submit, limits }: Pick<CoreConfig, 'submit' | 'limits'>) {
     this.#hashes = hashes
+    this.#sets = new LatestMap(submit ? limits.seedDegree : limits.gatewayDegree)
   }
 
   /** Something of this channel may have changed. */
@@ -54,14 +75,10 @@ export class SyncIndex {
   /** Own channels that a peer with these patterns stores, too. */
   view(journey: Journey, patterns: readonly Pattern[], monoMs: number): SyncView {
     this.#refresh(journey, monoMs)
-    const key = patterns.join('\n')
-    const view = this.#views.get(key) ?? new SyncView(patterns, this.#rows())
-    this.#views.set(key, view)
-    return view
-  }
-
-  *#rows(): Iterable<Row> {
-    for (const { row } of this.#known.values()) if (row !== undefined) yield row
+    const key = sha256(utf8.encode(patterns.join('\n'))) // as text it may be as long as the patterns
+    const set = this.#sets.get(key) ?? { patterns, groups: new Map() }
+    this.#sets.set(key, set)
+    return new SyncView(set, this.#rows)
   }
 
   #refresh(journey: Journey, monoMs: number): void {
@@ -84,50 +101,77 @@ export class SyncIndex {
     const lost = !floor.ids.every(stored)
     if (known?.facts.floor === floor && known.facts.heads === heads && known.lost === lost) return
     const text = entryText(facts, stored)
-    const row = text === undefined ? undefined : rowOf(channel, this.#hashes.of(channel), text)
+    const made = text === undefined ? undefined : rowOf(channel, this.#hashes.of(channel), text)
+    const row = made?.digest === known?.row?.digest ? known?.row : made
     this.#known.set(channel, { facts: { floor, heads }, lost, row })
-    if (row?.digest === known?.row?.digest) return
-    for (const view of this.#views.values()) view.replace(known?.row, row)
+    if (row !== known?.row) this.#replace(channel, known?.row, row)
+  }
+
+  #replace(channel: Channel, before: Row | undefined, after: Row | undefined): void {
+    const bucket = bucketOf(this.#hashes.of(channel))
+    this.#rows.replace(bucket, before, after)
+    for (const set of this.#sets.values()) {
+      if (!storesChannel(set.patterns, channel)) continue
+      set.groups.delete(bucket)
+      this.#rows.forget(set, bucket)
+    }
   }
 }
 
-/** Rows by bucket, with the digest of each bucket as long as nothing in it changes. */
-export class SyncView {
-  readonly #patterns: readonly Pattern[]
-  readonly #buckets = new Map<number, { rows: readonly Row[]; digest: ReturnType<typeof groupDigest> }>()
-  #size = 0
+/** Rows by bucket, ascending by hash: of all channels, and of the sets of patterns whose rows were asked for last. */
+export class GroupedRows {
+  readonly #all: (readonly Row[])[] = Array.from({ length: BUCKETS }, () => [])
+  readonly #unsorted = new Set<number>()
+  readonly #ofSets = new LatestMap<PatternSet, Map<number, readonly Row[]>>(MAX_VIEWS)
 
-  constructor(patterns: readonly Pattern[], rows: Iterable<Row>) {
-    this.#patterns = patterns
-    const groups = new Map<number, Row[]>()
-    for (const row of rows) {
-      if (!storesChannel(patterns, row.channel)) continue
-      const at = bucketOf(row.hash)
-      const group = groups.get(at)
-      if (group === undefined) groups.set(at, [row])
-      else group.push(row)
-      this.#size += 1
-    }
-    for (const [at, group] of groups)
-      this.#buckets.set(at, { rows: group.sort((a, b) => (a.hash < b.hash ? -1 : 1)), digest: undefined })
+  of(set: PatternSet, bucket: number): readonly Row[] {
+    if (set.patterns.includes(EVERYTHING)) return this.#sorted(bucket)
+    const ofSet = this.#ofSets.get(set) ?? new Map<number, readonly Row[]>()
+    this.#ofSets.set(set, ofSet)
+    const rows =
+      ofSet.get(bucket) ?? this.#sorted(bucket).filter(({ channel }) => storesChannel(set.patterns, channel))
+    ofSet.set(bucket, rows)
+    return rows
+  }
+
+  replace(bucket: number, before: Row | undefined, after: Row | undefined): void {
+    const others = (this.#all[bucket] ?? []).filter((row) => row !== before)
+    this.#all[bucket] = after === undefined ? others : [...others, after]
+    this.#unsorted.add(bucket)
+  }
+
+  forget(set: PatternSet, bucket: number): void {
+    this.#ofSets.get(set)?.delete(bucket)
+  }
+
+  /** Thousands may change before any is asked for. */
+  #sorted(bucket: number): readonly Row[] {
+    const rows = this.#all[bucket] ?? []
+    if (!this.#unsorted.delete(bucket)) return rows
+    const sorted = rows.toSorted((a, b) => (a.hash < b.hash ? -1 : 1))
+    this.#all[bucket] = sorted
+    return sorted
+  }
+}
+
+/** Channels that a set of patterns matches. */
+export class SyncView {
+  readonly #set: PatternSet
+  readonly #rows: GroupedRows
+
+  constructor(set: PatternSet, rows: GroupedRows) {
+    this.#set = set
+    this.#rows = rows
   }
 
   get size(): number {
-    return this.#size
-  }
-
-  replace(before: Row | undefined, after: Row | undefined): void {
-    const row = after ?? before
-    if (row === undefined || !storesChannel(this.#patterns, row.channel)) return
-    const at = bucketOf(row.hash)
-    const others = this.rowsOf(at).filter(({ channel }) => channel !== row.channel)
-    const rows = after === undefined ? others : [...others, after].sort((a, b) => (a.hash < b.hash ? -1 : 1))
-    this.#size += rows.length - this.rowsOf(at).length
-    this.#buckets.set(at, { rows, digest: undefined })
+    let size = 0
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) size += this.#groupOf(bucket).size
+    return size
   }
 
   rowsOf(bucket: number): readonly Row[] {
-    return this.#buckets.get(bucket)?.rows ?? []
+    return this.#rows.of(this.#set, bucket)
   }
 
   *rows(): Iterable<Row> {
@@ -136,7 +180,7 @@ export class SyncView {
 
   /** One digest over everything, and the 64 it is made of. */
   digests(salt: Uint8Array): { readonly digest: ShortDigest; readonly buckets: readonly ShortDigest[] } {
-    const buckets = Array.from({ length: BUCKETS }, (_, at) => keyed(salt, this.#digestOf(at)))
+    const buckets = Array.from({ length: BUCKETS }, (_, at) => keyed(salt, this.#groupOf(at).digest))
     return { digest: digestOfAll(salt, buckets), buckets }
   }
 
@@ -158,10 +202,12 @@ export class SyncView {
     })
   }
 
-  #digestOf(bucket: number): ReturnType<typeof groupDigest> {
-    const known = this.#buckets.get(bucket)
-    if (known === undefined) return undefined
-    known.digest ??= groupDigest(known.rows)
-    return known.digest
+  #groupOf(bucket: number): Group {
+    const known = this.#set.groups.get(bucket)
+    if (known !== undefined) return known
+    const rows = this.rowsOf(bucket)
+    const group = { size: rows.length, digest: groupDigest(rows) }
+    this.#set.groups.set(bucket, group)
+    return group
   }
 }
