@@ -22,6 +22,7 @@ import { linkToEnd } from './peers/end-link.ts'
 import { ExchangePace } from './peers/exchange-pace.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
+import { lacking } from './peers/seeds.ts'
 import { Twin } from './peers/twin.ts'
 import { otherAnswers, Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
@@ -296,7 +297,7 @@ export class Peers implements Stage {
     return countLinks(this.#config, [...links, ...coming], this.#config.limits)
   }
 
-  /** Seeds keep to one another; a node with enough peers of its region keeps to one seed and leaves room for others. */
+  /** Seeds keep to one another; a node with enough peers of its region keeps to few: `peers/seeds.ts`. */
   #wantedSeeds(
     journey: Journey,
     links: Links,
@@ -308,9 +309,10 @@ export class Peers implements Stage {
     )
     const enough = links.own >= this.#config.limits.minDegree && links.uncovered.length === 0
     if (this.#config.submit || !enough) return away
-    if (admitted.some(({ peer }) => this.#book.isSeed(peer))) return []
-    if (away.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
-    const due = away.filter((peer) => this.#redial.nextMonoMs(peer) <= monoMs)
+    const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
+    const wanted = lacking(this.#config.patterns, linked, away, (peer) => this.patterns(peer))
+    if (wanted.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
+    const due = wanted.filter((peer) => this.#redial.nextMonoMs(peer) <= monoMs)
     return shuffled(due, this.#config.random).slice(0, 1)
   }
 

@@ -4,6 +4,7 @@ import type { CoreConfig } from '../config.ts'
 import { type Candidate, type Links, spareLink } from '../degree.ts'
 import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
+import { isMore } from './seeds.ts'
 
 interface Around {
   /** The hour of a swap has come. */
@@ -31,12 +32,20 @@ export function linkToEnd(
   const isTooMany = links.own > most && links.outbound > limits.minOutbound
   const another = candidates.some((candidate) => candidate.region === region)
   if (!isTooMany && !(isSwap && another && links.own >= limits.minDegree)) return undefined
-  // the only seed would be dialled again at once
-  const seeds = admitted.filter(({ peer }) => isSeed(peer)).length
-  const mayGo = ({ peer, sinceMonoMs }: AdmittedSession) =>
-    monoMs - sinceMonoMs >= limits.settledLinkMs &&
-    !journey.keeps(peer) &&
-    !(isTooMany && gateways.includes(peer)) &&
-    (!isSeed(peer) || (links.own > limits.maxDegree && seeds > 1))
+  const seeds = admitted.filter(({ peer }) => isSeed(peer))
+  // the only seed, or the only one that stores some channel, would be dialled again at once
+  const isSpare = ({ peer, hello }: AdmittedSession) => {
+    const others = seeds.filter((other) => other.peer !== peer)
+    return others.length > 0 && !isMore(config.patterns, others, hello.patterns)
+  }
+  const mayGo = (session: AdmittedSession) => {
+    const { peer, sinceMonoMs } = session
+    return (
+      monoMs - sinceMonoMs >= limits.settledLinkMs &&
+      !journey.keeps(peer) &&
+      !(isTooMany && gateways.includes(peer)) &&
+      (!isSeed(peer) || (links.own > limits.maxDegree && isSpare(session)))
+    )
+  }
   return spareLink(config, admitted, mayGo, random, limits)
 }
