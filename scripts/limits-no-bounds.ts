@@ -65,11 +65,8 @@ const OF_CORE: Reasons = {
   ...inFile('core/fetch/patience.ts', ['MAX_ALLOWED', 'EARNED_BY', 'MUTE_TIMES'], OWN),
   ...inFile('core/peers/book.ts', ['REMEMBER_AGAIN_MS', 'MET_LATELY_MS', 'UNMET_MS'], PACE),
   ...inFile('core/peers/dial-window.ts', ['REFUSALS_OF_ROUNDS'], PACE),
-  ...inFile(
-    'core/peers.ts',
-    ['PASS_ON_FAILURES', 'ENOUGH_KNOWN', 'ENOUGH_REMEMBERED'],
-    'what this node goes by',
-  ),
+  ...inFile('core/peers.ts', ['PASS_ON_FAILURES', 'ENOUGH_REMEMBERED'], 'what this node goes by'),
+  ...inFile('core/peers/exchange-pace.ts', ['ENOUGH_KNOWN'], 'what this node goes by'),
   ...inFile('core/peers.ts', ['IDLE_LOOK_MS'], PACE),
   ...inFile('core/peers/unreached.ts', ['TOLD_AFTER_FAILURES'], PACE),
   ...inFile('core/peers/sample.ts', ['RECORD_OVERHEAD_BYTES'], SIZE),

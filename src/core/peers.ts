@@ -3,7 +3,6 @@
  * the own region, a few outside, and two at least that store each own channel. Nothing here is ever given up: what
  * cannot be reached is dialled again for ever.
  */
-import { regionIn } from '../model/certificate.ts'
 import type { Address, Pattern, PeerId } from '../model/ids.ts'
 import type { AnyReply, SyncReply } from '../model/messages.ts'
 import { peerOf } from '../model/names.ts'
@@ -17,9 +16,11 @@ import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { Begun } from './peers/begun.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
+import { candidatesOf } from './peers/candidates.ts'
 import { DialWindow } from './peers/dial-window.ts'
 import { linkToEnd } from './peers/end-link.ts'
-import { ExchangePace } from './peers/exchange-pace.ts'
+import { ENOUGH_KNOWN, ExchangePace } from './peers/exchange-pace.ts'
+import { FullSeeds } from './peers/full-seeds.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { lacking } from './peers/seeds.ts'
@@ -27,7 +28,7 @@ import { Twin } from './peers/twin.ts'
 import { otherAnswers, Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Redial } from './redial.ts'
-import { type AdmittedSession, dialledAt, identityOf, isAdmitted, type Session } from './session.ts'
+import { type AdmittedSession, dialledAt, isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
 
@@ -35,11 +36,6 @@ import type { Step } from './step.ts'
 const PASS_ON_FAILURES = 3
 /** Looks are so far apart while nothing is missing. */
 const IDLE_LOOK_MS = 10_000
-/**
- * Twice the wanted links, and what one answer brings: whoever knows so many finds others when its neighbours go. In a fleet
- * of hundreds there is something new in nearly every answer, for an hour, and each is 30 KiB.
- */
-const ENOUGH_KNOWN = 32
 /** With so many remembered peers a starting node leaves the seeds to those that have none, for a while. */
 const ENOUGH_REMEMBERED = 4
 
@@ -50,6 +46,7 @@ export class Peers implements Stage {
   readonly #redial: Redial
   readonly #window: DialWindow
   readonly #outside: Outside
+  readonly #fullSeeds: FullSeeds
   readonly #twin = new Twin()
   readonly #unreached = new Unreached()
   readonly #removed = new Set<PeerId>()
@@ -72,6 +69,7 @@ export class Peers implements Stage {
     this.#redial = new Redial(config.limits, config.random)
     this.#window = new DialWindow(config.limits, config.random)
     this.#outside = new Outside(config, this.#book)
+    this.#fullSeeds = new FullSeeds(config.limits)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePace = new ExchangePace(config)
   }
@@ -134,10 +132,12 @@ export class Peers implements Stage {
     if (retryAfterMs === undefined) return this.#begun.refused(peer)
     const { limits, submit } = this.#config
     // A full seed: at another one somebody would have to go, and would go for the next.
-    const isFull = this.#book.isSeed(peer) && retryAfterMs > limits.redialIdleMaxMs && !this.#short && !submit
+    const saysFull = this.#book.isSeed(peer) && retryAfterMs > limits.redialIdleMaxMs
+    const isFull = saysFull && !this.#fullSeeds.isFew && !submit
     const away = isFull ? [...this.#book.seeds()].filter((one) => journey.session(one) === undefined) : []
+    const afterMs = isFull ? this.#fullSeeds.refused(retryAfterMs) : retryAfterMs
     for (const one of new Set([peer, ...away]))
-      this.#redial.told(one, step.now.monoMs, retryAfterMs, this.#short && !this.#outside.has(one))
+      this.#redial.told(one, step.now.monoMs, afterMs, !isFull && this.#short && !this.#outside.has(one))
     this.#lookSoon(step)
   }
 
@@ -230,15 +230,17 @@ export class Peers implements Stage {
     if (this.#clock.look(step.now)) this.#book.readAgain(this.#judgeAt(step, journey.root()), monoMs)
     for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
-    const candidates = this.#candidates(journey, admitted.length > 0, monoMs)
+    const candidates = candidatesOf(this.#book, journey, this.#removed, admitted.length > 0, monoMs)
     const there = candidates.filter(({ gone }) => !gone)
     this.#gone = new Set(candidates.filter(({ gone }) => gone).map(({ peer }) => peer))
     const isWorse = this.#outside.look(links, there)
     const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
     const wasShort = this.#short
     this.#short = isShort(this.#config, links, there, missing)
-    if (isWorse || (this.#short && !wasShort)) {
-      this.#redial.hurry(monoMs, (peer) => this.#isMissed(peer))
+    const isAtSeed = admitted.some(({ peer }) => this.#book.isSeed(peer))
+    const isFewer = this.#fullSeeds.look(this.#short, links, isAtSeed)
+    if (isWorse || isFewer || (this.#short && !wasShort)) {
+      this.#redial.hurry(monoMs, (peer) => this.#mostMs(peer))
       this.#exchangePace.soon(monoMs)
     }
     for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
@@ -275,18 +277,14 @@ export class Peers implements Stage {
     return this.#short || (this.#config.submit && this.#book.isSeed(peer))
   }
 
-  #nextMonoMs(peer: PeerId): number {
-    return Math.max(this.#redial.nextMonoMs(peer), this.#outside.nextMonoMs(peer))
+  /** How long it is left alone, at most. */
+  #mostMs(peer: PeerId): number {
+    if (!this.#isMissed(peer)) return Number.POSITIVE_INFINITY
+    return this.#book.isSeed(peer) ? this.#fullSeeds.mostMs : this.#config.limits.redialMaxMs
   }
 
-  /** Where nobody is linked none counts as gone: it may be this host that is cut off. */
-  #candidates(journey: Journey, isLinked: boolean, monoMs: number): Candidate[] {
-    return this.#book.all().flatMap(({ record: { peer, patterns, addresses }, admission }) => {
-      const free = journey.session(peer) === undefined && !this.#removed.has(peer) && !this.#book.isSeed(peer)
-      if (!free || addresses.length === 0) return [] // who listens nowhere dials others
-      const [region, identity] = [regionIn(admission.labels), identityOf(peer, admission)]
-      return [{ peer, region, patterns, identity, gone: isLinked && this.#book.isGone(peer, monoMs) }]
-    })
+  #nextMonoMs(peer: PeerId): number {
+    return Math.max(this.#redial.nextMonoMs(peer), this.#outside.nextMonoMs(peer))
   }
 
   /** Dials under way count as links, or a slow one would draw many more. */

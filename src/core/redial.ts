@@ -114,15 +114,15 @@ export class Redial {
     state.nextMonoMs = Math.max(state.nextMonoMs, untilMonoMs)
   }
 
-  /** Below the wanted degree again: of those that are missed nobody waits longer than `redialMaxMs` from now. */
-  hurry(nowMonoMs: number, isMissed: (peer: PeerId) => boolean): void {
-    const { redialMaxMs } = this.#limits
-    for (const [peer, state] of this.#states)
-      if (state.nextMonoMs > nowMonoMs + redialMaxMs && isMissed(peer)) {
-        state.nextMonoMs = nowMonoMs + redialMaxMs * (0.5 + this.#random() / 2)
-        // Dialled earlier than it was told: what comes to nothing from then on is a failure, and the pause grows.
-        state.toldUntilMonoMs = Math.min(state.toldUntilMonoMs, state.nextMonoMs)
-      }
+  /** Below the wanted degree again: nobody waits longer than so long from now. */
+  hurry(nowMonoMs: number, mostMsOf: (peer: PeerId) => number): void {
+    for (const [peer, state] of this.#states) {
+      const mostMs = mostMsOf(peer)
+      if (state.nextMonoMs <= nowMonoMs + mostMs) continue
+      state.nextMonoMs = nowMonoMs + mostMs * (0.5 + this.#random() / 2)
+      // Dialled earlier than it was told: what comes to nothing from then on is a failure, and the pause grows.
+      state.toldUntilMonoMs = Math.min(state.toldUntilMonoMs, state.nextMonoMs)
+    }
   }
 
   forget(peer: PeerId): void {

@@ -2,6 +2,12 @@
 import type { Limits } from '../../limits.ts'
 import type { CoreConfig } from '../config.ts'
 
+/**
+ * Twice the wanted links, and what one answer brings: whoever knows so many finds others when its neighbours go. In a fleet
+ * of hundreds there is something new in nearly every answer, for an hour, and each is 30 KiB.
+ */
+export const ENOUGH_KNOWN = 32
+
 export class ExchangePace {
   readonly #limits: Pick<Limits, 'exchangeMinMs' | 'exchangeMaxMs'>
   readonly #random: () => number

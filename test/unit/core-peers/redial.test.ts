@@ -15,7 +15,7 @@ it('comes back to a full seed in an hour where it has links enough, within ten s
   const redial = new Redial(LIMITS, () => 1)
   redial.told(peer('seed'), 0, 3_600_000, false)
   expect(redial.nextMonoMs(peer('seed'))).toBe(3_600_000)
-  redial.hurry(0, () => true)
+  redial.hurry(0, () => LIMITS.redialMaxMs)
   expect(redial.nextMonoMs(peer('seed'))).toBe(10_000)
   redial.told(peer('other'), 0, 3_600_000, true)
   expect(redial.nextMonoMs(peer('other'))).toBe(10_000)
@@ -24,7 +24,7 @@ it('comes back to a full seed in an hour where it has links enough, within ten s
 it('pauses ever longer over a full seed that is gone by the time links are missing', () => {
   const redial = new Redial(LIMITS, () => 1)
   redial.told(peer('seed'), 0, 3_600_000, false)
-  redial.hurry(0, () => true)
+  redial.hurry(0, () => LIMITS.redialMaxMs)
   const pauses = [1, 2, 3].map(() => {
     const monoMs = redial.nextMonoMs(peer('seed'))
     redial.failed(peer('seed'), monoMs, true)
@@ -36,7 +36,7 @@ it('pauses ever longer over a full seed that is gone by the time links are missi
 it('hurries for those that are missed, and keeps to what others said', () => {
   const redial = new Redial(LIMITS, () => 1)
   for (const name of ['near', 'far']) redial.told(peer(name), 0, 3_600_000, false)
-  redial.hurry(0, (one) => one === 'near')
+  redial.hurry(0, (one) => (one === 'near' ? LIMITS.redialMaxMs : Number.POSITIVE_INFINITY))
   expect(['near', 'far'].map((name) => redial.nextMonoMs(peer(name)))).toEqual([10_000, 3_600_000])
 })
 
