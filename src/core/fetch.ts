@@ -64,8 +64,7 @@ export class Fetch {
     this.#sources = new Sources(config.limits)
     this.#offers = new Offers(config, this.#sources)
     this.#handed = new Handed(config.limits)
-    const received = this.offer.bind(this)
-    this.#pull = new Pull(config, this.#sources, this.#disk, this.#jobs, received)
+    this.#pull = new Pull(config, this.#sources, this.#disk, this.#jobs, this.offer.bind(this))
     this.duty = this.#pull.duty
   }
 
@@ -173,6 +172,12 @@ export class Fetch {
     if (job === undefined) return undefined
     const blocks = job.digests.length
     return { have: blocks - job.missing.size, blocks, sinceMonoMs: job.sinceMonoMs }
+  }
+
+  /** Of which no peer gave for so long what is missing, but for the time in which this node's own disk kept it waiting. */
+  stuck(monoMs: number, ms: number, some = this.#jobs.all()): readonly FetchJob[] {
+    if (this.#disk.isReadOnly || monoMs - this.#disk.behindMonoMs(monoMs) < ms) return []
+    return some.filter((job) => !job.refused && job.missing.size > 0 && monoMs - job.progressMonoMs >= ms)
   }
 
   /** A block whose digest was checked, from whomever: written if some job needs it. @returns whether one does */
@@ -329,7 +334,6 @@ export class Fetch {
   #need(step: Step, journey: Journey, job: FetchJob, digest: Digest): void {
     const isFirst = job.missing.size === 0
     if (!job.need(journey, digest)) return
-    // as with a page
     if (isFirst) job.progressMonoMs = step.now.monoMs
     this.#pull.reopen(digest)
   }
@@ -384,13 +388,9 @@ export class Fetch {
     else this.#pull.pump(step, journey, only, first)
   }
 
-  /** Of peers, but for the time in which this node's own disk kept it waiting. */
   #complain(step: Step, some: readonly FetchJob[]): void {
-    const { monoMs } = step.now
     this.#disk.complain(step, UNAVAILABLE_MS)
-    for (const job of some) {
-      if (job.unavailable || job.refused || job.missing.size === 0) continue
-      if (monoMs - Math.max(job.progressMonoMs, this.#disk.behindMonoMs(monoMs)) < UNAVAILABLE_MS) continue
+    for (const job of this.stuck(step.now.monoMs, UNAVAILABLE_MS, some).filter((one) => !one.unavailable)) {
       job.unavailable = true
       const id = job.release.id
       const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`

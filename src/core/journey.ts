@@ -150,6 +150,8 @@ export interface Journey {
   handed(release: Release): readonly Uint8Array[]
   /** Place of a release under the current root. */
   place(release: Release): Place
+  /** Those of releases that are fetched and of which no peer gave for so long what is missing. */
+  stuckChannels(monoMs: number, ms: number): ReadonlySet<Channel>
   /**
    * Start fetching the content of a release we know only by its envelope, from this peer first (a seed told to pull).
    * False: it is of a channel that is not stored here.

@@ -19,19 +19,10 @@ import { placeOf } from './order.ts'
 import { raiseEpochs } from './raise-epochs.ts'
 import { noteRefused } from './roots/refused.ts'
 import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
-import type { Stage } from './stage.ts'
+import type { GatewayBook, Stage } from './stage.ts'
 import { type Cell, factsOf, isDurable, type Kept, keptOut, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import type { Write } from './writes.ts'
-
-/** The stage that knows the regions' gateways; see `Journey`. */
-export interface GatewayBook {
-  of(region: string): readonly PeerId[]
-  regions(): readonly string[]
-  stands(peer: PeerId): boolean
-  keeps(peer: PeerId): boolean
-  heartbeats(): readonly Uint8Array[]
-}
 
 export interface JourneyHooks {
   readonly gateways: GatewayBook
@@ -298,6 +289,10 @@ export class OwnJourney implements Journey {
 
   handed(release: Release): readonly Uint8Array[] {
     return this.fetch.handed(release)
+  }
+
+  stuckChannels(monoMs: number, ms: number): ReadonlySet<Channel> {
+    return new Set(this.fetch.stuck(monoMs, ms).map(({ channel }) => channel))
   }
 
   fetchFrom(step: Step, release: ReleaseId, peer: PeerId): boolean {

@@ -16,7 +16,7 @@ import type { EventOf, RequestId } from './events.ts'
 import type { Journey } from './journey.ts'
 import { Begun } from './peers/begun.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
-import { candidatesOf } from './peers/candidates.ts'
+import { candidatesOf, seedsAway } from './peers/candidates.ts'
 import { DialWindow } from './peers/dial-window.ts'
 import { linkToEnd } from './peers/end-link.ts'
 import { ENOUGH_KNOWN, ExchangePace } from './peers/exchange-pace.ts'
@@ -24,6 +24,7 @@ import { FullSeeds } from './peers/full-seeds.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { lacking } from './peers/seeds.ts'
+import { Starving } from './peers/starving.ts'
 import { Twin } from './peers/twin.ts'
 import { otherAnswers, Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
@@ -47,6 +48,7 @@ export class Peers implements Stage {
   readonly #window: DialWindow
   readonly #outside: Outside
   readonly #fullSeeds: FullSeeds
+  readonly #starving: Starving
   readonly #twin = new Twin()
   readonly #unreached = new Unreached()
   readonly #removed = new Set<PeerId>()
@@ -70,6 +72,7 @@ export class Peers implements Stage {
     this.#window = new DialWindow(config.limits, config.random)
     this.#outside = new Outside(config, this.#book)
     this.#fullSeeds = new FullSeeds(config.limits)
+    this.#starving = new Starving(config, this.#book, this.#redial)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePace = new ExchangePace(config)
   }
@@ -234,7 +237,8 @@ export class Peers implements Stage {
     const there = candidates.filter(({ gone }) => !gone)
     this.#gone = new Set(candidates.filter(({ gone }) => gone).map(({ peer }) => peer))
     const isWorse = this.#outside.look(links, there)
-    const missing = this.#wantedSeeds(journey, links, admitted, monoMs)
+    const away = seedsAway(this.#book, journey, this.#removed)
+    const missing = this.#wantedSeeds(away, links, admitted, monoMs)
     const wasShort = this.#short
     this.#short = isShort(this.#config, links, there, missing)
     const isAtSeed = admitted.some(({ peer }) => this.#book.isSeed(peer))
@@ -243,7 +247,8 @@ export class Peers implements Stage {
       this.#redial.hurry(monoMs, (peer) => this.#mostMs(peer))
       this.#exchangePace.soon(monoMs)
     }
-    for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
+    const seeds = [...missing, ...this.#starving.look(journey, away, admitted, monoMs)]
+    for (const peer of seeds) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#nextMonoMs(peer) <= monoMs)
     const coming = this.#withDials(admitted, candidates, monoMs)
     const dials = chooseDials(this.#config, coming, due, this.#config.random, limits)
@@ -297,14 +302,11 @@ export class Peers implements Stage {
 
   /** Seeds keep to one another; a node with enough peers of its region keeps to few: `peers/seeds.ts`. */
   #wantedSeeds(
-    journey: Journey,
+    away: readonly PeerId[],
     links: Links,
     admitted: readonly AdmittedSession[],
     monoMs: number,
   ): readonly PeerId[] {
-    const away = [...this.#book.seeds()].filter(
-      (peer) => journey.session(peer) === undefined && !this.#removed.has(peer),
-    )
     const enough = links.own >= this.#config.limits.minDegree && links.uncovered.length === 0
     if (this.#config.submit || !enough) return away
     const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))

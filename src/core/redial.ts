@@ -107,6 +107,14 @@ export class Redial {
     return (this.#states.get(peer)?.toldUntilMonoMs ?? 0) > nowMonoMs
   }
 
+  /** What it said holds no longer. */
+  recall(peer: PeerId, nowMonoMs: number): void {
+    const state = this.#states.get(peer)
+    if (state === undefined || state.toldUntilMonoMs <= nowMonoMs) return
+    state.toldUntilMonoMs = nowMonoMs
+    state.nextMonoMs = nowMonoMs
+  }
+
   /** Not before so long. */
   wait(peer: PeerId, untilMonoMs: number): void {
     const state = this.#state(peer)

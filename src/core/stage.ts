@@ -42,6 +42,15 @@ export interface KnownPeers {
   patterns?(peer: PeerId): readonly Pattern[] | undefined
 }
 
+/** The stage that knows the regions' gateways; see `Journey`. */
+export interface GatewayBook {
+  of(region: string): readonly PeerId[]
+  regions(): readonly string[]
+  stands(peer: PeerId): boolean
+  keeps(peer: PeerId): boolean
+  heartbeats(): readonly Uint8Array[]
+}
+
 export interface Stage {
   /** Once, before anything else, with what the store held. Roots and channels are already restored. */
   onStarted?(step: Step, journey: Journey, event: EventOf<'started'>): void

@@ -1,4 +1,4 @@
-/** Whom a node might dial for want of a link, seeds left out. */
+/** Whom a node might dial for want of a link. */
 import { regionIn } from '../../model/certificate.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { Candidate } from '../degree.ts'
@@ -6,7 +6,7 @@ import type { Journey } from '../journey.ts'
 import { identityOf } from '../session.ts'
 import type { PeerBook } from './book.ts'
 
-/** Where nobody is linked none counts as gone: it may be this host that is cut off. */
+/** Seeds left out. Where nobody is linked none counts as gone: it may be this host that is cut off. */
 export function candidatesOf(
   book: PeerBook,
   journey: Journey,
@@ -21,3 +21,6 @@ export function candidatesOf(
     return [{ peer, region, patterns, identity, gone: isLinked && book.isGone(peer, monoMs) }]
   })
 }
+
+export const seedsAway = (book: PeerBook, journey: Journey, removed: ReadonlySet<PeerId>): PeerId[] =>
+  [...book.seeds()].filter((peer) => journey.session(peer) === undefined && !removed.has(peer))

@@ -106,6 +106,8 @@ export class FakeJourney implements Journey {
   session = (id: PeerId) => this.links.get(id)
   place = ({ counter, header }: Release): Place => ({ epoch: 1, counter, publisher: header.publisher })
   fetchFrom = () => true
+  readonly stuck = new Set<Channel>()
+  stuckChannels = (): ReadonlySet<Channel> => this.stuck
   readonly #handed = new Handed(LIMITS)
   hand = (_step: Step, pages: readonly Uint8Array[]) => this.#handed.take(pages)
   page = (digest: Digest) => this.#handed.page(digest)

@@ -1,0 +1,67 @@
+/**
+ * Releases of which nothing comes to a node while no seed that stores them is linked: its neighbours that do may all lack them
+ * as it does. One such seed is dialled then, whatever it said, for a full one makes room. Neighbours wait side by side, and would
+ * all dial at once: each waits for a random time first, the longer the more they are (as the random timers of SRM: Floyd and
+ * others, 1995), and what one of them gets it hands on to the others.
+ */
+import type { Pattern, PeerId } from '../../model/ids.ts'
+import type { CoreConfig } from '../config.ts'
+import type { Journey } from '../journey.ts'
+import type { Redial } from '../redial.ts'
+import { type AdmittedSession, EVERYTHING, storesChannel } from '../session.ts'
+import type { PeerBook } from './book.ts'
+
+export class Starving {
+  readonly #config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>
+  readonly #book: Pick<PeerBook, 'get' | 'isSeed'>
+  readonly #redial: Pick<Redial, 'recall'>
+  /** Seeds dialled for it since something came. */
+  #dials = 0
+  #nextMonoMs: number | undefined
+
+  constructor(
+    config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>,
+    book: Pick<PeerBook, 'get' | 'isSeed'>,
+    redial: Pick<Redial, 'recall'>,
+  ) {
+    this.#config = config
+    this.#book = book
+    this.#redial = redial
+  }
+
+  /** @returns the seed to be dialled now, of these that are not linked */
+  look(
+    journey: Journey,
+    away: readonly PeerId[],
+    admitted: readonly AdmittedSession[],
+    monoMs: number,
+  ): readonly PeerId[] {
+    const { limits, random, submit } = this.#config
+    if (submit || away.length === 0) return this.#isFed()
+    const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
+    const lacking = [...journey.stuckChannels(monoMs, limits.redialMaxMs)].filter(
+      (channel) => !linked.some(({ hello }) => storesChannel(hello.patterns, channel)),
+    )
+    const storesAny = (patterns: readonly Pattern[]) =>
+      lacking.some((channel) => storesChannel(patterns, channel))
+    // One that was never heard of may store everything.
+    const seeds = away.filter((seed) => storesAny(this.#book.get(seed)?.record.patterns ?? [EVERYTHING]))
+    if (seeds.length === 0) return this.#isFed()
+    const beside = admitted.filter(({ hello }) => storesAny(hello.patterns)).length
+    this.#nextMonoMs ??= monoMs + limits.redialMaxMs * beside * random()
+    if (monoMs < this.#nextMonoMs) return []
+    this.#dials += 1
+    // Each hour it comes back in any case.
+    const pauseMs = limits.redialMaxMs * (1 + beside) * 2 ** this.#dials
+    this.#nextMonoMs = monoMs + pauseMs * (0.5 + random() / 2)
+    const seed = seeds[Math.floor(random() * seeds.length)] as PeerId
+    this.#redial.recall(seed, monoMs)
+    return [seed]
+  }
+
+  #isFed(): readonly PeerId[] {
+    this.#dials = 0
+    this.#nextMonoMs = undefined
+    return []
+  }
+}

@@ -1,0 +1,55 @@
+/** A release that no neighbour has, and a full seed that said to come back in an hour: a whole node goes there all the same. */
+import { expect, it } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import { createPeers } from '../../../src/core/peers.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import { addressOf, FakeJudge, limitsOf } from '../core-peers/fakes.ts'
+import { someone } from '../core-peers/linking.ts'
+import { BenchNode, ofKind } from './bench-node.ts'
+import { coreConfig, gossip, make, OTHER, PEER } from './fleet.ts'
+
+const SEED = someone({ submit: true }).id
+
+/** Linked to two that store its channels; who is asked for anything gives nothing. */
+function begin() {
+  const change = {
+    seeds: [addressOf(SEED)],
+    limits: limitsOf({ minDegree: 2, minOutbound: 0, outsideDegree: 0 }),
+  }
+  const node = new BenchNode(change, { peers: createPeers(coreConfig(change), new FakeJudge().judge) })
+  for (const peer of [PEER, OTHER]) node.peer(peer)
+  node.start()
+  const seconds = (many: number): number => {
+    let dialled = 0
+    for (let turns = 0; turns < many; turns += 1) {
+      node.monoMs += 1_000
+      dialled += answered(node.handle({ kind: 'tick' }))
+    }
+    return dialled
+  }
+  const answered = (effects: readonly Effect[]): number => {
+    for (const { id } of ofKind(effects, 'request'))
+      node.run({ kind: 'reply', id, reply: { protocol: 'blocks', message: { type: 'gone' } } })
+    return ofKind(effects, 'dial').length
+  }
+  seconds(20)
+  node.inside((step) =>
+    step.emit({ kind: 'hangUp', peer: SEED, code: 'ADMIT_REFUSED', retryAfterMs: LIMITS.linkSwapMs }),
+  )
+  expect(seconds(120)).toBe(0)
+  return { node, seconds }
+}
+
+it('once nothing has come for ten seconds', () => {
+  const { node, seconds } = begin()
+  node.persist(node.run(gossip(make({ clock: { alice: 1 } }))))
+  expect(seconds(9)).toBe(0)
+  expect(seconds(20)).toBe(1)
+})
+
+it('but not for what its own disk does not take', () => {
+  const { node, seconds } = begin()
+  node.persist(node.run(gossip(make({ clock: { alice: 1 } }))))
+  node.run({ kind: 'storeMode', readOnly: true, code: 'STORE_FULL' })
+  expect(seconds(120)).toBe(0)
+})
