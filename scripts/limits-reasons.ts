@@ -112,7 +112,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   keepReleasesSeed: 'content for nodes that come late',
   keepTrees: 'beside the active one, for readers that still hold them',
   maxParallelFiles:
-    "files of a tree, or of floors, written at once: enough for their syncs to share the disk's",
+    "files of floors written at once, and of trees, all channels together, of which no more than half of the process's threads are written either: enough for their syncs to share the disk's",
   maxActivations:
     'channels that write files or run hooks at once, whoever came first before the others: each holds a manifest of up to 200,000 files, and a new node has thousands of channels to begin with',
   maxCacheBytes: 'beyond what must be kept',

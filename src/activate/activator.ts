@@ -9,7 +9,7 @@ import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, seenTrees, type TreeNotes } from './channel-folder.ts'
 import { killLeft } from './descendants.ts'
 import { activateError, failedOutcome } from './errors.ts'
-import { Gate } from './gate.ts'
+import { type Apart, Gate } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
 import { Orders } from './orders.ts'
 import { groupId, type Ownership } from './ownership.ts'
@@ -55,6 +55,9 @@ interface Ready {
  */
 export const createActivator = (init: ActivatorInit): Activator => new FileActivator(init)
 
+/** Half of them may wait for the disk of the trees: the rest is for the store, names that are looked up, and whatever else. */
+const poolThreads = (): number => Number(process.env.UV_THREADPOOL_SIZE) || 4
+
 class FileActivator implements Activator {
   readonly #init: ActivatorInit
   readonly #hooks: readonly Hook[]
@@ -62,11 +65,14 @@ class FileActivator implements Activator {
   readonly #orders = new Orders()
   readonly #tails = new Map<Channel, Promise<unknown>>()
   readonly #gate: Gate
+  /** Who touches the disk that trees lie on, all channels together: it may answer late, or never. */
+  readonly #disk: Gate
   #ready: Ready | undefined
 
   constructor(init: ActivatorInit) {
     this.#init = init
     this.#gate = new Gate(init.limits.maxActivations)
+    this.#disk = new Gate(Math.min(init.limits.maxParallelFiles, Math.floor(poolThreads() / 2)))
     this.#hooks = init.hooks.map((hook) => ({ ...hook, channels: hook.channels.map(parsePattern) }))
   }
 
@@ -139,7 +145,7 @@ class FileActivator implements Activator {
     const leave = await this.#gate.enter(order.fallback)
     let patience: NodeJS.Timeout | undefined
     try {
-      const shown = await this.#put(order, signal)
+      const shown = await this.#disk.within((apart) => this.#put(order, signal, apart), order.fallback)
       if (shown.kind !== 'shown') return shown
       patience = setTimeout(leave, this.#init.limits.hookTurnMs)
       const outcome = await this.#judge(shown).catch((error: unknown) => failedOutcome(error, this.#init.dir))
@@ -150,7 +156,7 @@ class FileActivator implements Activator {
     }
   }
 
-  async #put(order: Order, signal: AbortSignal): Promise<ActivationOutcome | Shown> {
+  async #put(order: Order, signal: AbortSignal, apart: Apart): Promise<ActivationOutcome | Shown> {
     const { channel, release, pages, fallback, ahead } = order
     // It may have waited long for its turn.
     signal.throwIfAborted()
@@ -162,7 +168,7 @@ class FileActivator implements Activator {
     const listed = await folder.list()
     this.#noteLeft(await folder.removeUnfinished(listed), { channel, release })
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
-    const place = { channel, folder, listed, ownership, before, notes, fallback, signal }
+    const place = { channel, folder, listed, ownership, before, notes, fallback, signal, apart }
     if (ahead !== undefined && releaseOf(before) === ahead && notes.failed !== before)
       return this.#stay({ ...place, release: ahead })
     const files = await readManifest(this.#init.store, release, pages, this.#init.limits)
@@ -199,8 +205,7 @@ class FileActivator implements Activator {
 
   /** The name of a tree that holds exactly this release: one that is there, each digest checked, or a new one. */
   async #wholeTree(work: Work): Promise<Whole> {
-    const { folder, files, ownership, release, before, was, listed, notes, signal } = work
-    const { store, limits } = this.#init
+    const { folder, files, ownership, release, before, was, listed, notes, signal, apart } = work
     const builds = buildsIn(listed, release)
     const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
@@ -218,7 +223,7 @@ class FileActivator implements Activator {
     // Of what is not known any longer each file is tried: its digest decides.
     const changed = new Set(was === undefined ? [] : await changedPaths(was, files, isSameContent))
     const plan = { releases: folder.releases, name, last: before, changed, files, ownership }
-    return { tree: name, edited: await buildTree(store, plan, limits, signal) }
+    return { tree: name, edited: await buildTree(this.#init.store, plan, apart, signal) }
   }
 
   async #show(work: Work, { tree, edited }: Whole): Promise<Shown> {
@@ -259,7 +264,7 @@ class FileActivator implements Activator {
     const passed = bad === undefined || fallback
     const failed = passed ? undefined : tree
     const verdict = { trees, done: passed ? tree : undefined, failed, owed: bad !== undefined }
-    if (!isKnown) await this.#attempt(shown, () => folder.note(verdict))
+    if (!isKnown) await this.#disk.within(() => this.#attempt(shown, () => folder.note(verdict)), fallback)
     if (bad === undefined) return { kind: 'healthy', changed }
     if (!fallback) return bad
     this.#note('error', bad.code, `${bad.text}; back on last-known-good all the same`, shown)
@@ -315,11 +320,12 @@ class FileActivator implements Activator {
     const { health, limits } = this.#init
     const { changedFile } = folder
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
+    const inTurn = (write: () => Promise<void>): Promise<void> => this.#disk.within(write, fallback)
     const runs = {
-      begin: (mark: string) => this.#attempt(shown, () => folder.noteRunning(mark)),
+      begin: (mark: string) => inTurn(() => this.#attempt(shown, () => folder.noteRunning(mark))),
       // Where that fails, which is not said twice, its mark alone is known.
-      started: (mark: string, group: number) => folder.noteRunning(mark, group).catch(() => {}),
-      end: () => this.#attempt(shown, () => folder.removeRunning()),
+      started: (mark: string, group: number) => inTurn(() => folder.noteRunning(mark, group).catch(() => {})),
+      end: () => inTurn(() => this.#attempt(shown, () => folder.removeRunning())),
     }
     return runHooks(hooks, fallback ? undefined : health, facts, runs, limits, this.#stopping.signal)
   }

@@ -2,9 +2,9 @@ import { constants, type Dirent, type Stats } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import type { Limits } from '../limits.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { isShort } from './errors.ts'
+import type { Apart } from './gate.ts'
 import { directoryMode, fileMode, type Ownership, own } from './ownership.ts'
 import type { ContentStore } from './read-manifest.ts'
 import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
@@ -36,7 +36,7 @@ export interface TreePlan {
 export async function buildTree(
   store: ContentStore,
   plan: TreePlan,
-  limits: Limits,
+  apart: Apart,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { releases, name, last, changed, files, ownership } = plan
@@ -49,7 +49,7 @@ export async function buildTree(
       if (directory !== root) await mkdir(directory, { mode: 0o700 })
     }
     const edited: string[] = []
-    await inParallel(files, limits.maxParallelFiles, async (entry) => {
+    await apart(files, async (entry) => {
       signal.throwIfAborted()
       const target = {
         entry,
@@ -218,29 +218,4 @@ export async function removeTree(root: string): Promise<void> {
     await chmod(dirname(root), 0o755)
     await rm(root, { recursive: true, force: true })
   }
-}
-
-/** A bounded number at a time, one at least: files wait for the disk together. The first failure ends it. */
-async function inParallel<T>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const queue = items.values()
-  let failed = false
-  const lane = async (): Promise<void> => {
-    for (const item of queue) {
-      if (failed) return
-      try {
-        await work(item)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }
-  // All lanes end before the tree is removed: none may still write into it.
-  const lanes = Math.max(1, Math.min(width, items.length))
-  const results = await Promise.allSettled(Array.from({ length: lanes }, lane))
-  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

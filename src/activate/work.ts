@@ -3,6 +3,7 @@ import type { Channel, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import type { ActivationOutcome, EffectOf } from '../runtime/ports.ts'
 import type { ChannelFolder, TreeNotes } from './channel-folder.ts'
+import type { Apart } from './gate.ts'
 import type { Hook } from './hooks.ts'
 import type { Ownership } from './ownership.ts'
 
@@ -26,6 +27,8 @@ export interface Work {
   readonly fallback: boolean
   /** Until it is in sight it may be withdrawn. */
   readonly signal: AbortSignal
+  /** How files are written. */
+  readonly apart: Apart
 }
 
 /** A tree that holds exactly a release. */

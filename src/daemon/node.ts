@@ -63,7 +63,8 @@ interface Composing {
 }
 
 /**
- * Composes a node from its configuration and starts it: store, core, network, files, HTTP.
+ * Composes a node from its configuration and starts it: store, core, network, files, HTTP. Its reads and writes share the
+ * process's threads, of which Node has four: more, `UV_THREADPOOL_SIZE` of them, are better where a disk may be slow.
  * @param onContent told of the bytes of each block that came, was wanted and is right
  * @throws MeshError of configuration, store, network or HTTP; nothing is left open then
  */

@@ -15,11 +15,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Gate } from '../../src/activate/gate.ts'
 import type { ContentStore } from '../../src/activate/read-manifest.ts'
 import { buildTree, differenceOf, type TreePlan } from '../../src/activate/tree.ts'
 import { writeTreeFile } from '../../src/activate/write-file.ts'
 import { sha256 } from '../../src/codec/digest.ts'
-import { LIMITS } from '../../src/limits.ts'
 
 const bytes = new TextEncoder().encode('of the release\n')
 const digest = sha256(bytes)
@@ -89,6 +89,9 @@ const planIn = (releases: string): TreePlan => {
   return { releases, name: 'tree', last: undefined, changed: new Set(), files: [entry], ownership }
 }
 
+const build = (from: ContentStore, plan: TreePlan): Promise<readonly string[]> =>
+  new Gate(2).within((apart) => buildTree(from, plan, apart, signal))
+
 test('a folder of a tree swapped for a link while it is built: refused, and the folder outside keeps its mode', async () => {
   const [releases, elsewhere] = [join(dir, '.releases'), join(dir, 'elsewhere')]
   await mkdir(releases)
@@ -99,7 +102,7 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
     await symlink(elsewhere, join(releases, tree, 'etc'))
     return bytes
   })
-  await expect(buildTree(swapping, planIn(releases), LIMITS, signal)).rejects.toThrow(/ENOTDIR|ELOOP/)
+  await expect(build(swapping, planIn(releases))).rejects.toThrow(/ENOTDIR|ELOOP/)
   expect((await stat(elsewhere)).mode & 0o7777).toBe(0o700)
   expect(await readdir(elsewhere)).toEqual([])
   expect(await readdir(releases)).toEqual([])
@@ -108,7 +111,7 @@ test('a folder of a tree swapped for a link while it is built: refused, and the 
 test('a link to a file outside is no file of the tree, be its content and mode the same', async () => {
   const releases = join(dir, '.releases')
   await mkdir(releases)
-  await buildTree(store, planIn(releases), LIMITS, signal)
+  await build(store, planIn(releases))
   const difference = () => differenceOf(join(releases, 'tree'), [entry], ownership, signal)
   expect(await difference()).toBeUndefined()
   await writeFile(outside, bytes)

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Gate } from '../../src/activate/gate.ts'
 import { buildTree, differenceOf } from '../../src/activate/tree.ts'
 import { writeTreeFile } from '../../src/activate/write-file.ts'
 import { sha256 } from '../../src/codec/digest.ts'
-import { LIMITS } from '../../src/limits.ts'
 
 const failing = vi.hoisted(() => ({ call: '', code: '', isOnce: false }))
 
@@ -48,7 +48,7 @@ test.each(['readdir', 'lstat', 'open'])(
     const releases = join(dir, '.releases')
     await mkdir(releases)
     const plan = { releases, name: 'tree', last: undefined, changed: new Set<string>(), files, ownership }
-    await buildTree(store, plan, LIMITS, signal)
+    await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
     const difference = () => differenceOf(join(releases, 'tree'), files, ownership, signal)
     expect(await difference()).toBeUndefined()
     failing.call = call

@@ -59,3 +59,36 @@ test('a place that nobody waits for stays for who comes later', async () => {
   await settled()
   expect(isIn).toBe(false)
 })
+
+test('pieces take a place each, and nobody waits for those who wait for him', async () => {
+  const gate = new Gate(2)
+  let [now, most, done] = [0, 0, 0]
+  const piece = async (): Promise<void> => {
+    most = Math.max(most, ++now)
+    await settled()
+    now--
+    done++
+  }
+  const pieces = Array.from({ length: 10 }, () => piece)
+  const whole = (): Promise<void> => gate.within((apart) => apart(pieces, (each) => each()))
+  await Promise.all([whole(), whole(), whole()])
+  expect({ now, most, done }).toEqual({ now: 0, most: 2, done: 30 })
+})
+
+test('the first piece that fails ends them all, and whoever asked is back at a place', async () => {
+  const gate = new Gate(2)
+  const begun: number[] = []
+  const failing = gate.within(async (apart) => {
+    const failed = apart([0, 1, 2, 3, 4], async (at) => {
+      begun.push(at)
+      await settled()
+      if (at === 0) throw new Error('no room')
+    })
+    await expect(failed).rejects.toThrow('no room')
+    expect(begun).toEqual([0, 1])
+    return 'is told'
+  })
+  expect(await failing).toBe('is told')
+  await gate.enter()
+  await gate.enter()
+})
