@@ -62,6 +62,7 @@ export const CODES = [
   'STORE_VERSION',
   'STORE_FLOOR_LOST',
   'STORE_FAILED',
+  'STORE_SLOW',
   'STORE_MISSING',
   'STORE_GONE',
   // Network

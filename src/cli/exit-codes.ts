@@ -65,6 +65,7 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
   STORE_VERSION: 1,
   STORE_FLOOR_LOST: 1,
   STORE_FAILED: 1,
+  STORE_SLOW: 1,
   STORE_MISSING: 2,
   STORE_GONE: 1,
 

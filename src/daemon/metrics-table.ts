@@ -197,6 +197,11 @@ export const GAUGES = {
     type: 'gauge',
     help: '1 while the store takes no writes',
   },
+  commitAge: {
+    name: 'confmesh_store_commit_age_seconds',
+    type: 'gauge',
+    help: 'Age of the oldest commit to the store under way',
+  },
   fetchAge: { name: 'confmesh_fetch_age_seconds', type: 'gauge', help: 'Age of the oldest fetch under way' },
   fetchBlocks: {
     name: 'confmesh_fetch_blocks',

@@ -5,6 +5,7 @@ import type { CoreView } from '../core/view.ts'
 import { CODES } from '../errors.ts'
 import { GATES } from '../model/channel-state.ts'
 import type { MetricsPort } from '../runtime/ports.ts'
+import type { LevelStore } from '../store/level.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS, type MetricRow, NETWORK } from './metrics-table.ts'
 
 /** Values read when someone scrapes. */
@@ -12,7 +13,7 @@ export interface Gauged {
   /** Of this node, as its peers count it. */
   readonly region: string
   view(): CoreView
-  storeBytes(): number
+  store(): Pick<LevelStore, 'bytes' | 'commitAgeMs'>
   certificateExpires(): number | undefined
   /** As gossipsub counts them itself; scores of these peers, which are admitted. */
   gossip(sessions: readonly Session[]): GossipNumbers
@@ -122,7 +123,8 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   set('rootVersion', view.root.version)
   set('rootFork', view.root.forked ? 1 : 0)
   set('rootExpires', (view.root.expires - Date.now()) / 1000)
-  set('storeBytes', gauged.storeBytes())
+  set('storeBytes', gauged.store().bytes())
+  set('commitAge', gauged.store().commitAgeMs() / 1000)
   set('storeReadOnly', view.readOnly ? 1 : 0)
   const fetches = view.channels.flatMap(({ fetch }) => (fetch === undefined ? [] : [fetch]))
   const since = fetches.map(({ sinceMonoMs }) => sinceMonoMs)

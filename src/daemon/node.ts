@@ -118,7 +118,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   const metrics: NodeMetrics = createMetrics({
     region: regionIn(labels),
     view: () => core.view(clock.now()),
-    storeBytes: () => store.bytes(),
+    store: () => store,
     certificateExpires: () => chainExpires(chain(Date.now()), limits),
     gossip: (sessions) => gossipOf(transport, sessions),
   })

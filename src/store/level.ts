@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Code, MeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
-import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { CacheBound, EventOf, LogPort, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import type { Code } from '../errors.ts'
+import type { Digest, ReleaseId } from '../model/ids.ts'
+import type { CacheBound, Snapshot, StorePort, Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
 import { CommitQueue } from './commit-queue.ts'
+import { CommitTimes } from './commit-times.ts'
 import { DamagedRecords, type Found } from './damaged-records.ts'
 import { type Database, levelDatabase } from './database.ts'
 import { DeadSpace } from './dead-space.ts'
@@ -17,6 +17,7 @@ import { GuardedDatabase } from './guarded-database.ts'
 import { StoreIndex } from './index-in-memory.ts'
 import { envelopeKey, sizeKey } from './keys.ts'
 import { type CollectedStore, collectFrom } from './level-collection.ts'
+import type { LevelStoreInit } from './level-init.ts'
 import { type Lock, lockAll } from './lock.ts'
 import { checkMeta } from './meta.ts'
 import { operationsOf, pick } from './operations.ts'
@@ -24,26 +25,6 @@ import { readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, readRecord } from './records.ts'
 import { isBlock } from './stray-blocks.ts'
 import { checkWhole } from './whole-check.ts'
-
-export interface LevelStoreInit {
-  /** `<data>/store`. */
-  readonly dir: string
-  /** Where floors and the newest root lie a second time. */
-  readonly floorDir: string
-  /** Further folders that only this process may use: `materialize.dir`. */
-  readonly lockDirs?: readonly string[]
-  /** Floors of other fleets count as absent. */
-  readonly fleetId?: FleetId
-  readonly limits: Limits
-  readonly log: LogPort
-  /** A block or an envelope turned out to be damaged; the store takes writes no longer, or again. */
-  readonly emit?: (event: EventOf<'blockLost' | 'envelopeLost' | 'storeMode'>) => void
-  /** A folder was taken away: nothing can be kept any more, and a second node may come. STORE_GONE. */
-  readonly onGone?: (gone: MeshError) => void
-  /** Another disk behind the store, for tests. */
-  readonly database?: (dir: string) => Database
-  readonly floors?: FloorFiles
-}
 
 /** The store on disk: LevelDB, every record checksummed, floors and newest root a second time as files. */
 export class LevelStore implements StorePort {
@@ -54,6 +35,7 @@ export class LevelStore implements StorePort {
   readonly #audit: AuditLog
   readonly #watch: FolderWatch
   readonly #queue: CommitQueue
+  readonly #times: CommitTimes
   readonly #damaged: DamagedRecords
   readonly #deadSpace: DeadSpace
   #index = new StoreIndex()
@@ -87,6 +69,7 @@ export class LevelStore implements StorePort {
     this.#audit = auditLog(dirname(init.dir), init.limits, init.log)
     this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
     this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
+    this.#times = new CommitTimes(`${dir} or ${init.floorDir}`, log)
   }
 
   async open(): Promise<void> {
@@ -122,7 +105,12 @@ export class LevelStore implements StorePort {
   }
 
   commit(writes: readonly Write[], sync: boolean): Promise<void> {
-    return this.#queue.commit(writes, sync)
+    return this.#times.of(this.#queue.commit(writes, sync))
+  }
+
+  /** Of the oldest commit under way; 0 where there is none. */
+  commitAgeMs(): number {
+    return this.#times.ageMs()
   }
 
   async readBlock(digest: Digest): Promise<Uint8Array | undefined> {

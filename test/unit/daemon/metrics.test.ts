@@ -47,7 +47,7 @@ beforeEach(() => {
       views += 1
       return { ...view, sessions }
     },
-    storeBytes: () => 42,
+    store: () => ({ bytes: () => 42, commitAgeMs: () => 5_500 }),
     certificateExpires: () => certificate,
     gossip: (asked) => ({
       topics: 2,
@@ -101,6 +101,7 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.rootVersion.name} 3`)
   expect(lines).toContain(`${GAUGES.storeBytes.name} 42`)
   expect(lines).toContain(`${GAUGES.storeReadOnly.name} 1`)
+  expect(lines).toContain(`${GAUGES.commitAge.name} 5.5`)
   expect(lines).toContain(`${GAUGES.fetchBlocks.name} 17`)
   expect(lines).toContain(`${GAUGES.fetchMissing.name} 11`)
   expect(lines).toContain(`${GAUGES.keysSilent.name} 2`)
