@@ -106,8 +106,10 @@ function errorText({ code, message, release }: NonNullable<ChannelEntry['lastErr
 
 /** With how far the content has come; blocks of the manifest's pages that are not here yet are not known. */
 export function stateText({ state, gate, fetch }: Pick<ChannelEntry, 'state' | 'gate' | 'fetch'>): string {
+  // Nothing is fetched any more, and no gate is closed: what takes long then is this host, and none of its peers.
+  const isHere = state === 'fetching' && fetch === null && gate === null
   const progress = fetch === null ? '' : ` ${fetch.have} of ${fetch.blocks} blocks`
-  return `${state}${progress}${gate === null ? '' : ` (${gate})`}`
+  return `${state}${isHere ? ', all is here' : progress}${gate === null ? '' : ` (${gate})`}`
 }
 
 export const clockText = (clock: Readonly<Record<string, number>>): string =>

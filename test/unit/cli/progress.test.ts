@@ -26,6 +26,12 @@ test('a fetch under way is told beside the state, and the gate after it', () => 
   expect(stateText({ state: 'active', gate: null, fetch: null })).toBe('active')
 })
 
+test('content that is here and not active yet is no fetch that hangs', () => {
+  expect(stateText({ state: 'fetching', gate: null, fetch: null })).toBe('fetching, all is here')
+  // what is active cannot be read here: nothing is fetched, and not all is here
+  expect(stateText({ state: 'fetching', gate: 'content', fetch: null })).toBe('fetching (content)')
+})
+
 test('an upload says how much of how much, once for each hundredth', () => {
   process.stderr.isTTY = true
   const tell = tellUpload(2 ** 20).onProgress
