@@ -1,5 +1,5 @@
 import { constants, type Dirent, type Stats } from 'node:fs'
-import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -210,12 +210,21 @@ async function fileDifference(
 /** Ours to remove even where somebody took our own right to write in it away. */
 export async function removeTree(root: string): Promise<void> {
   try {
-    await rm(root, { recursive: true, force: true })
+    await removeAll(root)
   } catch {
     await chmod(root, 0o700)
     for (const found of await readdir(root, { recursive: true, withFileTypes: true }))
       if (found.isDirectory()) await chmod(join(found.parentPath, found.name), 0o700)
     await chmod(dirname(root), 0o755)
-    await rm(root, { recursive: true, force: true })
+    await removeAll(root)
   }
+}
+
+/** One after another: `rm` asks for all of a folder at once, and whatever else needs a thread stands in line behind that. */
+async function removeAll(root: string): Promise<void> {
+  for (const found of await readdir(root, { withFileTypes: true })) {
+    const path = join(root, found.name)
+    await (found.isDirectory() ? removeAll(path) : unlink(path))
+  }
+  await rmdir(root)
 }

@@ -1,9 +1,10 @@
 /** The disk that trees lie on hangs: the store, on another one, goes on, for both share the threads of the process. */
 import { execFileSync } from 'node:child_process'
 import { constants, existsSync, openSync } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { mkdir, open, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { removeTree } from '../../src/activate/tree.ts'
 import type { Channel } from '../../src/model/ids.ts'
 import type { ActivationOutcome } from '../../src/runtime/ports.ts'
 import { levelDatabase } from '../../src/store/database.ts'
@@ -146,4 +147,18 @@ test('so do what is noted of hooks, and that they are through', async () => {
     notes.go()
   }
   expect(await outcomes).toEqual(ALL_HEALTHY)
+})
+
+test('files of an old tree go one by one: what else needs a thread does not come after all of them', async () => {
+  const root = lives.path('tree')
+  await mkdir(join(root, 'etc'), { recursive: true })
+  for (let at = 0; at < 2_000; at++) await writeFile(join(root, 'etc', `${at}`), '')
+  let [isGone, trips] = [false, 0]
+  const removed = removeTree(root).then(() => {
+    isGone = true
+  })
+  for (; !isGone; trips++) await stat(bench.dir)
+  await removed
+  expect(trips).toBeGreaterThan(500)
+  await expect(stat(root)).rejects.toThrow('ENOENT')
 })
