@@ -83,7 +83,7 @@ export class Disk {
     if (waitMs < mostMs || this.#hangs) return
     this.#hangs = true
     const text = `blocks given to this node's own disk ${Math.floor(waitMs / 1_000)} s ago are not written yet; fetches wait for it`
-    step.emit({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text })
+    step.emit({ kind: 'note', level: 'warn', code: 'STORE_SLOW', text })
   }
 
   /** For how long it has had what it has yet to write. */

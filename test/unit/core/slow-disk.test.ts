@@ -18,7 +18,7 @@ function seconds(node: BenchNode, many: number): string[] {
   return said
 }
 const hangs =
-  "warn STORE_FAILED blocks given to this node's own disk 30 s ago are not written yet; fetches wait for it"
+  "warn STORE_SLOW blocks given to this node's own disk 30 s ago are not written yet; fetches wait for it"
 const lacks = (blocks: number) =>
   `error FETCH_UNAVAILABLE ${blocks} blocks of release ${made.id.slice(0, 12)} cannot be had from any peer; asking on`
 
