@@ -17,7 +17,8 @@ await runProgram(args)
 // A command that failed half-way may leave connections and timers behind, and any a lookup of a name that nobody waits for
 // any more; nothing may keep it from ending.
 if ((process.exitCode !== undefined && process.exitCode !== 0) || isLookingUp()) {
-  process.stdout.write('', () => process.stderr.write('', () => endProcess()))
+  // That stdout is lost is told behind the writes to it.
+  process.stdout.write('', () => process.stderr.write('', () => setImmediate(() => endProcess())))
   // What is wrong was said into a pipe, perhaps, whose reader has stopped.
   if (args.find((arg) => !arg.startsWith('-')) === 'node')
     setTimeout(() => endProcess(), LAST_WORDS_MS).unref()

@@ -1,4 +1,5 @@
 /** The end of this process, which no silent name server holds up. */
+import { accessSync, constants } from 'node:fs'
 
 /** Of names, by the system: what a socket that is to be connected asks first. */
 export const isLookingUp = (): boolean => process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap')
@@ -20,7 +21,17 @@ function leaveLookups(): void {
   for (const { _handle } of [process.stdout, process.stderr] as { _handle?: Blocking }[])
     _handle?.setBlocking?.(true)
   const { execPath, exitCode = 0 } = process
-  process.execve?.(execPath, [execPath, '--eval', `process.exit(${exitCode})`], {})
+  // The program that runs, also where its file was replaced or removed meanwhile.
+  const program = process.platform === 'linux' ? '/proc/self/exe' : execPath
+  // What it needs to start (`LD_LIBRARY_PATH`), and nothing that tells Node to do more.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_')))
+  try {
+    // What cannot be run would end this process by SIGABRT.
+    accessSync(program, constants.X_OK)
+    process.execve?.(program, [execPath, '--eval', `process.exit(${exitCode})`], env)
+  } catch {
+    // Not allowed: it ends when its lookups do.
+  }
 }
 
 interface Blocking {

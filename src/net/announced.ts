@@ -4,7 +4,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Address, PeerId } from '../model/ids.ts'
 import { addressOf, diallable, peerIdIn } from './address.ts'
 
-const LOOPBACK = /^\/(ip4\/127\.|ip6\/(::1|::ffff:127\.[^/]*)\/|dns[46]?\/localhost\/)/
+const LOOPBACK = /^\/(ip4\/127\.|ip6\/(::1|::ffff:127\.[^/]*)\/|dns[46]?\/localhost\.?\/)/
 const isLoopback = (address: Multiaddr | string): boolean => LOOPBACK.test(address.toString())
 
 /**

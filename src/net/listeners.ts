@@ -16,6 +16,14 @@ export function withListeners(make: Tcp, change: (listener: Listener) => Listene
 }
 
 /**
+ * One `listen` for hosts of both kinds: where there is no IPv6, all of its addresses are none, and its loopback is none either.
+ * @param code what listening there failed with
+ */
+export const isLeftOut = (address: string, code: string | undefined): boolean =>
+  (code === 'EAFNOSUPPORT' && /^\/ip6\/::1?\//.test(address)) ||
+  (code === 'EADDRNOTAVAIL' && address.startsWith('/ip6/::1/'))
+
+/**
  * What could not be listened on. Where all of IPv4 can be and nothing of IPv6, libp2p takes it for a host without IPv6 and
  * says nothing, whatever the reason.
  */
@@ -39,12 +47,12 @@ export class ListenFailures {
   }
 
   /**
-   * Once libp2p is content. All addresses of IPv6 are none where there is no IPv6: one `listen` for hosts of both kinds.
+   * Once libp2p is content.
    * @throws what the first failed with for another reason
    */
   settle(log: LogPort): void {
     for (const [address, error] of this.#failures) {
-      if (error.code !== 'EAFNOSUPPORT' || !address.startsWith('/ip6/::/')) throw error
+      if (!isLeftOut(address, error.code)) throw error
       const text = `listen: ${address} is left out, as this host has no IPv6 (${error.code})`
       log.note({ kind: 'note', level: 'warn', code: 'NET_LISTEN', text })
     }

@@ -1,7 +1,16 @@
 /** While no name server answers: what is over ends, with its exit code, and waits for no lookup. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -28,7 +37,12 @@ afterEach(() => rmSync(dir, { recursive: true }))
  * writes, as they would for a name server, and Node cuts neither short.
  * @param begins when
  */
-function start(begins: string, args: readonly string[], stdout: 'pipe' | number = 'pipe') {
+function start(
+  begins: string,
+  args: readonly string[],
+  stdout: 'pipe' | number = 'pipe',
+  program = process.execPath,
+) {
   const lookUp = `
     import { lookup } from 'node:dns'
     import { open } from 'node:fs'
@@ -39,7 +53,7 @@ function start(begins: string, args: readonly string[], stdout: 'pipe' | number 
     ${begins}`
   const preload = join(dir, 'lookup.mjs')
   writeFileSync(preload, lookUp)
-  const child = spawn(process.execPath, ['--import', preload, MAIN, ...args], {
+  const child = spawn(program, ['--import', preload, MAIN, ...args], {
     stdio: ['ignore', stdout, 'pipe'],
     env: { ...process.env, UV_THREADPOOL_SIZE: '4' },
   })
@@ -68,6 +82,25 @@ test('a command that is done ends', async () => {
   const { ended, words } = start(AT_FIRST_WORD('stdout'), ['--version'])
   expect(await ended).toEqual([0, null])
   expect(await words).toEqual([expect.stringMatching(/^\d+\.\d+\.\d+.*\n$/), ''])
+})
+
+test('a command whose result had no room says so, and fails', async () => {
+  const full = openSync('/dev/full', 'w')
+  onTestFinished(() => closeSync(full))
+  const { ended, words } = start(AT_FIRST_WORD('stdout'), ['--version'], full)
+  expect(await ended).toEqual([1, null])
+  expect(await words).toEqual(['', expect.stringMatching(/^confmesh: OUTPUT_FAILED: .*ENOSPC.*\n$/)])
+})
+
+test('a command ends though the program that runs it is there no more', async () => {
+  const program = join(dir, 'node')
+  copyFileSync(process.execPath, program)
+  const gone = `process.on('exit', () => unlinkSync(process.execPath))`
+  const begins = `import { unlinkSync } from 'node:fs'
+    ${gone}${AT_FIRST_WORD('stderr')}`
+  const { ended, words } = start(begins, ['--nonsense'], 'pipe', program)
+  expect(await ended).toEqual([2, null])
+  expect(await words).toEqual(['', expect.stringMatching(/^confmesh: USAGE: .*\n$/)])
 })
 
 test('a pipe to which others write as well is left to them as it was', async () => {

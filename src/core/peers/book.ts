@@ -297,4 +297,4 @@ const says = ({ addresses, patterns, region, zone, submit, at }: PeerRecord): st
   [...addresses, ...patterns, region, zone, submit, Math.floor(at / REMEMBER_AGAIN_MS)].join(' ')
 
 const isLoopback = (address: Address): boolean =>
-  /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\/)/.test(address)
+  /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\.?\/)/.test(address)

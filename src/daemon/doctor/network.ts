@@ -12,6 +12,7 @@ import { parseAddress } from '../../net/address.ts'
 import { ofAnother, unreachable } from '../../net/announced.ts'
 import { dialPublisher, type PublishConnection } from '../../net/dial.ts'
 import { IDENTITY_FILE, peerIdOf } from '../../net/identity.ts'
+import { isLeftOut } from '../../net/listeners.ts'
 import { nearestFolder } from '../../store/nearest-folder.ts'
 import { startChain } from '../../trust/chain.ts'
 import type { NodeConfig } from '../config.ts'
@@ -32,9 +33,14 @@ interface Place {
 /** Each fixed port, and the API's socket, can be listened on; while the node runs, it is the node that listens there. */
 export async function checkPorts(config: NodeConfig, state: StoreState): Promise<readonly Finding[]> {
   const { listen } = config.api
-  const ports = placesOf(config).map(async (place) =>
-    judge(`port ${place.name}`, await portProblem(place), state),
-  )
+  const isIPv4Too = config.listen.some((address) => address.startsWith('/ip4/'))
+  const ports = placesOf(config).map(async (place) => {
+    const check = `port ${place.name}`
+    const problem = await portProblem(place)
+    if (isIPv4Too && isLeftOut(place.name, problem))
+      return fine(check, `left out, as this host has no IPv6 (${problem})`)
+    return judge(check, problem, state)
+  })
   if (!listen.startsWith('unix:')) return Promise.all(ports)
   const made = [config.data, config.materialize?.dir, config.floorDir].filter((dir) => dir !== undefined)
   const socket = socketProblem(listen.slice('unix:'.length), made)

@@ -87,17 +87,20 @@ test('an IPv6 address that is none of this host is said, though the node could l
   await node({ dataDir })
 })
 
-test('on a host without IPv6 every address of both kinds is that of IPv4, with a word on it', async () => {
+test.each([
+  ['every address of both kinds', '::', 'EAFNOSUPPORT'],
+  ['the loopback of both kinds', '::1', 'EADDRNOTAVAIL'],
+])('on a host without IPv6 %s is that of IPv4, with a word on it', async (_, of, code) => {
   const { listen } = Server.prototype
   vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, ...args: unknown[]) {
-    if ((args[0] as ListenOptions).host !== '::') return Reflect.apply(listen, this, args)
-    const text = 'listen EAFNOSUPPORT: address family not supported :::0'
-    process.nextTick(() => this.emit('error', Object.assign(new Error(text), { code: 'EAFNOSUPPORT' })))
+    if ((args[0] as ListenOptions).host !== of) return Reflect.apply(listen, this, args)
+    const error = Object.assign(new Error(`listen ${code}: ${of}:0`), { code })
+    process.nextTick(() => this.emit('error', error))
     return this
   })
-  const a = await node({ listen: ['/ip4/127.0.0.1/tcp/0', '/ip6/::/tcp/0'] })
+  const a = await node({ listen: ['/ip4/127.0.0.1/tcp/0', `/ip6/${of}/tcp/0`] })
   expect(a.transport.listening()).toEqual([expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\//)])
-  const text = 'listen: /ip6/::/tcp/0 is left out, as this host has no IPv6 (EAFNOSUPPORT)'
+  const text = `listen: /ip6/${of}/tcp/0 is left out, as this host has no IPv6 (${code})`
   expect(a.notes).toEqual([{ kind: 'note', level: 'warn', code: 'NET_LISTEN', text }])
 })
 

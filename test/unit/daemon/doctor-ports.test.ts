@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type ListenOptions, Server } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { freePort } from '../../../src/cli/demo/free-port.ts'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkPorts } from '../../../src/daemon/doctor/network.ts'
@@ -43,6 +43,27 @@ test.runIf(hasIpv6)('and in use where somebody else has one of them', async () =
   expect(findings).toMatchObject([
     { ok: true, text: 'free' },
     { ok: false, text: 'EADDRINUSE' },
+  ])
+})
+
+test('what the node leaves out on a host without IPv6 is no fault', async () => {
+  const { listen } = Server.prototype
+  const noIpv6 = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (
+    this: Server,
+    ...args: unknown[]
+  ) {
+    if ((args[0] as ListenOptions).host !== '::') return Reflect.apply(listen, this, args)
+    process.nextTick(() => this.emit('error', Object.assign(new Error('no'), { code: 'EAFNOSUPPORT' })))
+    return this
+  })
+  const port = await freePort()
+  const alone = { ...bothAt(port), listen: [`/ip6/::/tcp/${port}`] }
+  const findings = [...(await checkPorts(bothAt(port), 'stopped')), ...(await checkPorts(alone, 'stopped'))]
+  noIpv6.mockRestore()
+  expect(findings).toMatchObject([
+    { ok: true, text: 'free' },
+    { ok: true, text: 'left out, as this host has no IPv6 (EAFNOSUPPORT)' },
+    { ok: false, text: 'EAFNOSUPPORT' },
   ])
 })
 
