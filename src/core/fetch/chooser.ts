@@ -362,7 +362,8 @@ export class Chooser {
     this.#views.onDisconnected(peer, monoMs)
   }
 
-  onAdmitted(journey: Journey): void {
+  onAdmitted(journey: Journey, monoMs: number): void {
+    this.#ownParts.onAdmitted(journey, monoMs)
     this.#views.forget()
     this.#upstream.onAdmitted(journey)
   }

@@ -67,11 +67,20 @@ export class OwnParts {
   readonly #sources: Sources
   readonly #views: Views
   readonly #parts = new WeakMap<FetchJob, OwnPart>()
+  /** Since when nobody of the region but seeds is linked; of a release, nobody who stores its channel. */
+  #aloneMonoMs: number | undefined
+  readonly #aloneWith = new WeakMap<FetchJob, number>()
 
   constructor(config: CoreConfig, sources: Sources, views: Views) {
     this.#config = config
     this.#sources = sources
     this.#views = views
+  }
+
+  /** Somebody was linked. */
+  onAdmitted(journey: Journey, monoMs: number): void {
+    this.#aloneMonoMs =
+      nearOf(journey.admitted(), journey.region).length > 0 ? undefined : (this.#aloneMonoMs ?? monoMs)
   }
 
   /** As of the last look. */
@@ -114,17 +123,15 @@ export class OwnParts {
    */
   #storing(
     journey: Journey,
-    { channel, sinceMonoMs }: FetchJob,
+    job: FetchJob,
     sessions: readonly AdmittedSession[],
     now: Now,
     known: Entrants | undefined,
   ): Entrants {
-    const { self, limits } = this.#config
+    const { self } = this.#config
     const all = this.#views.of(journey, journey.region, now)
-    const near = sessions.filter(({ hello }) => !hello.submit && hello.region === journey.region)
-    // Not at once: it may have begun just now, and is linked soon.
-    const isAlone = near.length === 0 && now.monoMs - sinceMonoMs >= limits.rescueMs
-    if (all.peers.length === 0 || isAlone) {
+    const near = nearOf(sessions, journey.region)
+    if (all.peers.length === 0 || this.#isAlone(journey, job, near, now)) {
       // None is known yet: the nearest there are, so that a fleet of a few nodes works from its first second.
       const peers = [self, ...near.map(({ peer }) => peer)]
       // The same from one look to the next: each is a hash.
@@ -134,7 +141,7 @@ export class OwnParts {
       !this.#sources.fails(peer) && sessions.some((session) => session.peer === peer)
     const mayStore = (peer: PeerId) => {
       const patterns = journey.patternsOf(peer)
-      return patterns === undefined || storesChannel(patterns, channel)
+      return patterns === undefined || storesChannel(patterns, job.channel)
     }
     const isFit = (peer: PeerId) => (this.#views.isConnected(peer) ? serves(peer) : mayStore(peer))
     const fit = all.peers.filter((peer) => peer === self || isFit(peer))
@@ -142,7 +149,22 @@ export class OwnParts {
     const peers = fit.length > 0 ? fit : [self]
     return known?.sameAs(peers) === true ? known : new Entrants(peers)
   }
+
+  /** For as long as a dial may take: a node that joins, or has lost its links, is linked by then, and all have one copy. */
+  #isAlone(journey: Journey, job: FetchJob, near: readonly AdmittedSession[], { monoMs }: Now): boolean {
+    if (near.length > 0) {
+      this.#aloneWith.delete(job)
+      return false
+    }
+    this.onAdmitted(journey, monoMs)
+    const since = this.#aloneWith.get(job) ?? monoMs
+    this.#aloneWith.set(job, since)
+    return monoMs - Math.min(since, this.#aloneMonoMs ?? monoMs) >= this.#config.limits.dialDeadlineMs
+  }
 }
+
+const nearOf = (sessions: Iterable<AdmittedSession>, region: string): AdmittedSession[] =>
+  [...sessions].filter(({ hello }) => !hello.submit && hello.region === region)
 
 /**
  * Blocks that a node which lacks some of its own part may have under way from neighbours: its link is for these first, all

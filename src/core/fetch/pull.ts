@@ -80,7 +80,7 @@ export class Pull {
     let wakeMs = Number.POSITIVE_INFINITY
     // in one order for all: there may be hundreds of them
     let ranking: Ranking | undefined
-    for (const job of only === undefined ? this.#goes.next(this.#jobs.all(), first) : [only]) {
+    for (const job of only ? this.#goes.alone(only) : this.#goes.next(this.#jobs.all(), first)) {
       if (job.refused || job.closing) continue
       wakeMs = Math.min(wakeMs, this.#nextTurnMs(job, step.now.monoMs))
       if (this.#isEarly(job, step.now.monoMs)) {
@@ -156,7 +156,7 @@ export class Pull {
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     const session = journey.session(peer)
     if (session !== undefined && isAdmitted(session)) this.#tempo.joined(wayTo(session, this.#config.region))
-    this.#chooser.onAdmitted(journey)
+    this.#chooser.onAdmitted(journey, step.now.monoMs)
     const { near } = this.#chooser.ranking(journey)
     for (const job of this.#jobs.all()) this.#queries.onAdmitted(job, near, step.now.monoMs)
   }
@@ -285,8 +285,7 @@ export class Pull {
     if (this.#wants.peers(digest).has(peer) || this.#disk.isWriting(digest)) return false
     if (way === 'near') this.#overdue.lookForHedge(step)
     const id = step.nextRequest()
-    const place = job.place(digest) ?? 0
-    const release = job.release.id
+    const [place, release] = [job.place(digest) ?? 0, job.release.id]
     for (const other of this.#jobs.naming(digest)) other.shut(digest)
     // Only a seed sends others on, and only over a border anybody is put off.
     const failed = last || (seed && (inVain ?? (takeOver !== true && job.redirected.has(digest))))
@@ -303,6 +302,7 @@ export class Pull {
       ...(rescue && { rescue: job.rescue }),
     })
     if (rescue) job.rescue.asked(way === 'border')
+    this.#goes.gave()
     this.#sources.asked(peer, 1, step.now.monoMs)
     if (this.#isLarge(job)) this.#disk.pace.asked(step.now.monoMs)
     const message = failed ? ({ type: 'want', digest, failed } as const) : ({ type: 'want', digest } as const)

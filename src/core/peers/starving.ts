@@ -4,7 +4,7 @@
  * all dial at once: each waits for a random time first, the longer the more they are (as the random timers of SRM: Floyd and
  * others, 1995), and what one of them gets it hands on to the others.
  */
-import type { Pattern, PeerId } from '../../model/ids.ts'
+import type { Channel, Pattern, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
 import type { Redial } from '../redial.ts'
@@ -15,8 +15,9 @@ export class Starving {
   readonly #config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>
   readonly #book: Pick<PeerBook, 'get' | 'isSeed'>
   readonly #redial: Pick<Redial, 'recall'>
-  /** Seeds dialled for it since something came. */
+  /** Seeds dialled for these since something came. */
   #dials = 0
+  #channels: ReadonlySet<Channel> = new Set()
   #nextMonoMs: number | undefined
 
   constructor(
@@ -37,16 +38,22 @@ export class Starving {
     monoMs: number,
   ): readonly PeerId[] {
     const { limits, random, submit } = this.#config
-    if (submit || away.length === 0) return this.#isFed()
+    const stuck = journey.stuckChannels(monoMs, limits.redialMaxMs)
+    // One that is linked may have no more of it than the others: what it was dialled for is in vain until it comes.
+    this.#channels = new Set([...this.#channels].filter((channel) => stuck.has(channel)))
+    if (stuck.size === 0) this.#beginAnew()
+    if (submit || away.length === 0) return []
     const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
-    const lacking = [...journey.stuckChannels(monoMs, limits.redialMaxMs)].filter(
+    const lacking = [...stuck].filter(
       (channel) => !linked.some(({ hello }) => storesChannel(hello.patterns, channel)),
     )
     const storesAny = (patterns: readonly Pattern[]) =>
       lacking.some((channel) => storesChannel(patterns, channel))
     // One that was never heard of may store everything.
     const seeds = away.filter((seed) => storesAny(this.#book.get(seed)?.record.patterns ?? [EVERYTHING]))
-    if (seeds.length === 0) return this.#isFed()
+    if (seeds.length === 0) return []
+    if (lacking.some((channel) => !this.#channels.has(channel))) this.#beginAnew()
+    this.#channels = new Set([...this.#channels, ...lacking])
     const beside = admitted.filter(({ hello }) => storesAny(hello.patterns)).length
     this.#nextMonoMs ??= monoMs + limits.redialMaxMs * beside * random()
     if (monoMs < this.#nextMonoMs) return []
@@ -59,9 +66,8 @@ export class Starving {
     return [seed]
   }
 
-  #isFed(): readonly PeerId[] {
+  #beginAnew(): void {
     this.#dials = 0
     this.#nextMonoMs = undefined
-    return []
   }
 }

@@ -82,6 +82,22 @@ describe('where that is in vain', () => {
     expect(dialledAfterMs(LOOK_MS)).toBeLessThanOrEqual(LOOK_MS)
   })
 
+  it('dials again ever later, also where it was let in each time and the seed had nothing', () => {
+    const pauses = Array.from({ length: 6 }, () => {
+      admit(SEED.id, {}, { submit: true })
+      pass(10_000)
+      return again()
+    })
+    for (const [at, ms] of pauses.entries()) expect(10_000 + ms).toBeGreaterThanOrEqual(10_000 * 2 ** at)
+  })
+
+  it('dials soon for another channel of which nothing comes', () => {
+    for (let times = 0; times < 4; times += 1) again()
+    told()
+    bench.journey.stuck.add('rare/y' as Channel)
+    expect(dialledAfterMs(LOOK_MS)).toBeLessThanOrEqual(LOOK_MS)
+  })
+
   it('dials again ever later, and soon once something has come', () => {
     const pauses = [again(), again(), again()]
     for (const [at, ms] of pauses.entries()) {
