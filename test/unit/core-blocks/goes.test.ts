@@ -31,37 +31,32 @@ test('of more than fit in a go those are sorted whose turn it is', () => {
   expect(goes.next(every, every[4]).map(({ missing }) => missing.size)).toEqual([5, 6, 7])
 })
 
-test('a release of one block does not wait for one of a hundred that was begun before it, from the one neighbour that has both', () => {
+/** A release of a hundred blocks is under way, then another of these, and one neighbour has both. */
+function both(texts: string[]) {
   const node = fetcher({ blocks: 100, gateways: [OTHER] })
   const [page] = node.announce(OTHER, [0])
   const places = Array.from({ length: 100 }, (_, at) => at + 1)
-  let asked: Want[] = [...node.give(page as Want), ...node.announce(OTHER, places)]
-  const mine = new Set<Digest>(node.digests)
-  expect(asked).toHaveLength(1)
-  const begun = node.another(['urgent'])
-  asked.push(...begun.wants, ...node.announceAnother(OTHER))
+  const first = [...node.give(page as Want), ...node.announce(OTHER, places)]
+  expect(first).toHaveLength(1)
+  const asked = [...first, ...node.another(texts).wants, ...node.announceAnother(OTHER)]
+  const ofFirst = new Set<Digest>(node.digests)
+  return { node, asked, isOfFirst: ({ digest }: Want) => ofFirst.has(digest) }
+}
+
+test('a release of one block does not wait for one of a hundred that was begun before it, from the one neighbour that has both', () => {
+  const { node, asked, isOfFirst } = both(['urgent'])
   let before = 0
-  while (asked.every(({ digest }) => mine.has(digest)) && before < 10) {
-    before += 1
-    asked = asked.flatMap((want) => node.keep(want))
-  }
+  for (let next = asked; next.every(isOfFirst) && before < 10; before += 1)
+    next = next.flatMap((want) => node.keep(want))
   // The one that was under way, and one more where it was the older one's turn.
   expect(before).toBeLessThanOrEqual(2)
 })
 
 test('and that one has a share of the places all the while', () => {
-  const node = fetcher({ blocks: 100, gateways: [OTHER] })
-  const [page] = node.announce(OTHER, [0])
-  const places = Array.from({ length: 100 }, (_, at) => at + 1)
-  let asked: Want[] = [...node.give(page as Want), ...node.announce(OTHER, places)]
-  const mine = new Set<Digest>(node.digests)
-  const others = Array.from({ length: 60 }, (_, at) => `other ${at}`)
-  asked.push(...node.another(others).wants, ...node.announceAnother(OTHER))
-  const isMine: boolean[] = []
-  while (isMine.length < 40) {
-    isMine.push(...asked.map(({ digest }) => mine.has(digest)))
-    asked = asked.flatMap((want) => node.keep(want))
-  }
-  expect(isMine.filter(Boolean).length).toBeGreaterThanOrEqual(9)
-  expect(isMine.filter(Boolean).length).toBeLessThanOrEqual(12)
+  const { node, asked, isOfFirst } = both(Array.from({ length: 60 }, (_, at) => `other ${at}`))
+  const places: boolean[] = []
+  for (let next = asked; places.length < 40; next = next.flatMap((want) => node.keep(want)))
+    places.push(...next.map(isOfFirst))
+  expect(places.filter(Boolean).length).toBeGreaterThanOrEqual(9)
+  expect(places.filter(Boolean).length).toBeLessThanOrEqual(12)
 })

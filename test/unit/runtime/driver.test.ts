@@ -146,12 +146,8 @@ test('a port that cannot stop keeps no other from its end, and is told in the en
   expect(log).toEqual(['transport', 'activator', 'written', 'store'])
 })
 
-test.each([
-  ['has it', Uint8Array.of(1, 2, 3), Promise.resolve(true), 3],
-  ['has it at once', Uint8Array.of(1, 2, 3), undefined, 3],
-  ['has gone', Uint8Array.of(1, 2, 3), Promise.resolve(false), 0],
-  ['asks for what cannot be read', undefined, Promise.resolve(true), 0],
-])('of a block as much has left as its asker took: one that %s', async (_, read, sent, bytes) => {
+/** A core that is asked for a block at a tick, and what it hears. */
+function serving() {
   const events: Event[] = []
   const digest = '1'.repeat(64) as Digest
   const core = {
@@ -160,6 +156,16 @@ test.each([
       return event.kind === 'tick' ? [{ kind: 'serveBlock', id: 1, digest }] : []
     },
   }
+  return { core, events }
+}
+
+test.each([
+  ['has it', Uint8Array.of(1, 2, 3), Promise.resolve(true), 3],
+  ['has it at once', Uint8Array.of(1, 2, 3), undefined, 3],
+  ['has gone', Uint8Array.of(1, 2, 3), Promise.resolve(false), 0],
+  ['asks for what cannot be read', undefined, Promise.resolve(true), 0],
+])('of a block as much has left as its asker took: one that %s', async (_, read, sent, bytes) => {
+  const { core, events } = serving()
   const ports = {
     store: { readBlock: async () => read },
     transport: { replyBlock: () => sent },
@@ -174,14 +180,7 @@ test.each([
 })
 
 test('a block begins to leave once it is read, however long that takes', async () => {
-  const events: Event[] = []
-  const digest = '1'.repeat(64) as Digest
-  const core = {
-    handle: (event: Event): readonly Effect[] => {
-      events.push(event)
-      return event.kind === 'tick' ? [{ kind: 'serveBlock', id: 1, digest }] : []
-    },
-  }
+  const { core, events } = serving()
   const read = Promise.withResolvers<Uint8Array>()
   const taken = Promise.withResolvers<boolean>()
   const replyBlock = vi.fn(() => taken.promise)
