@@ -363,7 +363,7 @@ export class Chooser {
   }
 
   onAdmitted(journey: Journey, monoMs: number): void {
-    this.#ownParts.onAdmitted(journey, monoMs)
+    this.#ownParts.lookAround(journey, monoMs)
     this.#views.forget()
     this.#upstream.onAdmitted(journey)
   }

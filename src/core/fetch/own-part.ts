@@ -77,8 +77,8 @@ export class OwnParts {
     this.#views = views
   }
 
-  /** Somebody was linked. */
-  onAdmitted(journey: Journey, monoMs: number): void {
+  /** Whom it is linked with by now. */
+  lookAround(journey: Journey, monoMs: number): void {
     this.#aloneMonoMs =
       nearOf(journey.admitted(), journey.region).length > 0 ? undefined : (this.#aloneMonoMs ?? monoMs)
   }
@@ -156,7 +156,7 @@ export class OwnParts {
       this.#aloneWith.delete(job)
       return false
     }
-    this.onAdmitted(journey, monoMs)
+    this.lookAround(journey, monoMs)
     const since = this.#aloneWith.get(job) ?? monoMs
     this.#aloneWith.set(job, since)
     return monoMs - Math.min(since, this.#aloneMonoMs ?? monoMs) >= this.#config.limits.dialDeadlineMs

@@ -38,11 +38,12 @@ export class Starving {
     monoMs: number,
   ): readonly PeerId[] {
     const { limits, random, submit } = this.#config
+    if (submit) return []
     const stuck = journey.stuckChannels(monoMs, limits.redialMaxMs)
     // One that is linked may have no more of it than the others: what it was dialled for is in vain until it comes.
     this.#channels = new Set([...this.#channels].filter((channel) => stuck.has(channel)))
     if (stuck.size === 0) this.#beginAnew()
-    if (submit || away.length === 0) return []
+    if (away.length === 0) return []
     const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
     const lacking = [...stuck].filter(
       (channel) => !linked.some(({ hello }) => storesChannel(hello.patterns, channel)),

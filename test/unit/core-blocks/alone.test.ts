@@ -35,16 +35,16 @@ test('itself, once it has been so for as long as a dial may take, and for the ne
 })
 
 test('reckoned from when the seed was linked, not from when the release was heard of', () => {
-  parts.onAdmitted(journey, 0)
+  parts.lookAround(journey, 0)
   expect(bringing(job(after), after)).toEqual([SELF])
 })
 
 test('the gateways again once a neighbour is linked, and for as long again once that one is gone', () => {
   const one = job(0)
-  parts.onAdmitted(journey, 0)
+  parts.lookAround(journey, 0)
   expect(bringing(one, after)).toEqual([SELF])
   link(journey, 'neighbour', { region: journey.region })
-  parts.onAdmitted(journey, after)
+  parts.lookAround(journey, after)
   expect(bringing(one, after)).toEqual([GATEWAY])
   journey.links.delete(peer('neighbour'))
   expect(bringing(one, after + 1)).toEqual([GATEWAY])
