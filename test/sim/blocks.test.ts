@@ -2,19 +2,14 @@
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
 import type { Made } from '../../src/sim/fleet.ts'
-import { stream } from '../../src/sim/random.ts'
 import type { CoreNode } from './core-node.ts'
+import { noise } from './noise.ts'
 import { RegionalFleet, type Shape } from './regional-fleet.ts'
 
 const MIB = 1024 * 1024
 /** Gateways have said so, links between regions stand. */
 const SETTLED_MS = 60_000
 const DEADLINE_MS = 60_000
-
-function noise(bytes: number, seed = 1): Uint8Array {
-  const random = stream(seed, 'noise')
-  return Uint8Array.from({ length: bytes }, () => Math.floor(random() * 256))
-}
 
 function started(shape: Shape): RegionalFleet {
   const fleet = new RegionalFleet(shape)

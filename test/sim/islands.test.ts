@@ -1,18 +1,13 @@
 /** Nodes that all reach their seed, and not one another: ports that are closed, or sites of which each has an address space. */
 import { describe, expect, test } from 'vitest'
-import { stream } from '../../src/sim/random.ts'
 import type { CoreNode } from './core-node.ts'
+import { noise } from './noise.ts'
 import { RegionalFleet, type Shape } from './regional-fleet.ts'
 
 const MIB = 1024 * 1024
 /** Gateways have said so. */
 const SETTLED_MS = 60_000
 const DEADLINE_MS = 120_000
-
-function noise(bytes: number): Uint8Array {
-  const random = stream(1, 'noise')
-  return Uint8Array.from({ length: bytes }, () => Math.floor(random() * 256))
-}
 
 /** @returns what leaves the seed, in payloads, and after how long the last node runs the release; undefined: never */
 function released(shape: Shape, islandOf: (node: CoreNode, at: number) => number) {
