@@ -1,5 +1,6 @@
 /** Verify and order: what a received release changes, and the batch that makes it durable. */
 
+import type { Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
@@ -8,6 +9,7 @@ import { epochOf } from '../trust/epoch.ts'
 import { recordWrite, stateWrites } from './cell-writes.ts'
 import { isNamed, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
+import { inOrder } from './inline.ts'
 import { ACCEPTED, type Ingested, type Source, type Verdict } from './journey.ts'
 import { type OrderContext, order } from './order.ts'
 import { readRelease } from './release-bytes.ts'
@@ -118,7 +120,10 @@ function orderRead(
   if (!node.kept.has(release.id))
     node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
   if (verdict === 'NEW') announceOrdered(step, release)
-  const writes = [...batch(node, cell, ticket, release, read.bytes), ...contentWrites(release.id, content)]
+  const writes = [
+    ...batch(node, cell, ticket, release, read.bytes),
+    ...contentWrites(release, content, node.config.limits),
+  ]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
   return { ...outcome, ticket, whole: content !== undefined }
 }
@@ -274,10 +279,11 @@ export function dropUnneeded(node: NodeState, cell: Cell, keep?: ReleaseId): Wri
   return writes
 }
 
-function contentWrites(release: ReleaseId, content: Content | undefined): Write[] {
+function contentWrites(release: Release, content: Content | undefined, limits: Limits): Write[] {
   if (content === undefined) return []
   const writes: Write[] = []
   for (const [digest, bytes] of content) writes.push({ kind: 'block', digest, bytes })
-  writes.push({ kind: 'whole', release })
+  const alone = inOrder(release, content, limits) === undefined ? {} : ({ alone: true } as const)
+  writes.push({ kind: 'whole', release: release.id, ...alone })
   return writes
 }

@@ -70,7 +70,8 @@ export function releaseGossip(
   return bytes.length <= limits.maxInlineBytes ? bytes : alone
 }
 
-function inOrder(
+/** As they are attached; undefined where one lacks, or all of them are too much. */
+export function inOrder(
   release: Release,
   content: ReadonlyMap<Digest, Uint8Array>,
   limits: Limits,

@@ -51,8 +51,11 @@ export type Write =
     }
   /** A block or a manifest page, already checked against its digest. */
   | { readonly kind: 'block'; readonly digest: Digest; readonly bytes: Uint8Array }
-  /** Every page and block of the release is here; written last, synced. */
-  | { readonly kind: 'whole'; readonly release: ReleaseId }
+  /**
+   * Every page and block of the release is here; written last, synced. `alone`: all of them are in this very batch, so that
+   * nothing written before has to be on disk with it.
+   */
+  | { readonly kind: 'whole'; readonly release: ReleaseId; readonly alone?: true }
   | { readonly kind: 'unwhole'; readonly release: ReleaseId }
   | { readonly kind: 'dropEnvelope'; readonly release: ReleaseId }
   | { readonly kind: 'beacon'; readonly key: KeyId; readonly at: number; readonly envelope: Uint8Array }
@@ -67,3 +70,7 @@ export type Write =
       readonly channel: Channel
       readonly answer: string
     }
+
+/** Of a batch: it counts on no block that was written before. Else a small release would wait until a large one under way is on disk. */
+export const isAlone = (writes: readonly Write[]): boolean =>
+  !writes.some((write) => write.kind === 'whole' && write.alone !== true)

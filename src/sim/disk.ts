@@ -2,7 +2,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
 import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { StorePort, Write } from '../runtime/ports.ts'
+import { isAlone, type StorePort, type Write } from '../runtime/ports.ts'
 import { MemoryStore } from '../store/memory.ts'
 import { between, chance, type Random } from './random.ts'
 import { type Copy, hasSecondCopy, SecondCopies } from './second-copies.ts'
@@ -48,7 +48,7 @@ interface Lies extends OnDisk {
 
 /**
  * A node's disk over all its lives: the store is a log of batches, beside it lie second copies. A crash takes what was under
- * way and any tail of the log that was not synced; a lost store takes all but the second copies.
+ * way, any tail of the log that was not synced, and what was added before without a sync unless a later one waited for it; a lost store takes all but the second copies.
  */
 export class SimDisk {
   full = false
@@ -111,7 +111,17 @@ export class SimDisk {
     this.#life += 1
     const lastSynced = this.#log.findLastIndex((batch) => batch.synced)
     const kept = lastSynced + 1 + Math.floor(this.#random() * (this.#log.length - lastSynced))
-    this.#replace(this.#log.slice(0, kept))
+    const settled = lastSettled(this.#log)
+    this.#replace(
+      this.#log
+        .slice(0, kept)
+        .filter((batch, at) => at <= settled || at > lastSynced || !this.#isLost(batch)),
+    )
+  }
+
+  /** What was only added before a batch that does not count on it may be in a log that is not synced. */
+  #isLost(batch: Batch): boolean {
+    return !batch.synced && chance(this.#random, 1 / 2)
   }
 
   /** LevelDB's folder is gone; floors and the newest root have their second copy elsewhere. */
@@ -285,6 +295,21 @@ export class SimDisk {
 
 /** Writes that take a record away. */
 const REMOVING: ReadonlySet<Write['kind']> = new Set(['dropEnvelope', 'unwhole', 'dropLease'])
+
+/** The last batch that waited for all before it, as those of the real store do (`database.ts`); -1 where none did. */
+function lastSettled(log: readonly Batch[]): number {
+  let settled = -1
+  let isAwaited = false
+  for (const [at, { synced, writes, gone }] of log.entries()) {
+    if (!synced)
+      isAwaited ||= gone.length > 0 || writes.some(({ kind }) => REMOVING.has(kind) && kind !== 'dropLease')
+    else if (isAwaited || !isAlone(writes)) {
+      settled = at
+      isAwaited = false
+    }
+  }
+  return settled
+}
 
 /** Of two copies the greater one counts. */
 function lie(lies: Lies, write: Copy['write'], atMs: number): void {

@@ -1,7 +1,7 @@
 import { open as openFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { rangeOf } from './keys.ts'
+import { PREFIX, rangeOf } from './keys.ts'
 import { syncLogs } from './log-sync.ts'
 
 export type Operation =
@@ -12,10 +12,13 @@ export type Operation =
 export interface Database {
   open(): Promise<void>
   get(key: string): Promise<Uint8Array | undefined>
-  /** All or nothing, in the order of calls; `sync`: on disk when it resolves, and never before what went before it. */
-  batch(operations: readonly Operation[], sync: boolean): Promise<void>
-  /** What batches without `sync` wrote is on disk when it resolves: work that a synced batch need not wait for any more. */
-  settle(): Promise<void>
+  /**
+   * All or nothing, in the order of calls; `sync`: on disk when it resolves, and never before what went before it. `alone`: but
+   * for records that were only put there, on which it does not count.
+   */
+  batch(operations: readonly Operation[], sync: boolean, alone?: boolean): Promise<void>
+  /** What batches without `sync` wrote is on disk when it resolves: work that such a synced batch need not wait for any more. */
+  settle(alone?: boolean): Promise<void>
   /** Ascending by key; all of them without a prefix. */
   entries(prefix?: string): AsyncIterable<readonly [string, Uint8Array]>
   /** As `entries`, without what lies under them. */
@@ -67,6 +70,12 @@ export async function probeFolder(dir: string, bytes: number): Promise<void> {
   }
 }
 
+/**
+ * What is taken away must not come back beside what was written later: a release would count as whole whose blocks are gone.
+ * But a lease may: it ends by itself.
+ */
+const takesAway = ({ type, key }: Operation): boolean => type === 'del' && !key.startsWith(PREFIX.lease)
+
 export interface Opening {
   readonly mustExist?: boolean
   /** Records read ahead are lost with the one that cannot be read: none are, where each counts. */
@@ -79,15 +88,16 @@ export interface Opening {
  */
 export function levelDatabase(dir: string, { mustExist = false, oneByOne = false }: Opening = {}): Database {
   let level: NodeLevel | undefined
-  /** Written since the last synced batch, in logs that LevelDB may have left since, or leaves with the next batch. */
-  let unsynced = false
+  /** Written since they were synced last, in logs that LevelDB may have left since, or leaves with the next batch. */
+  let unsynced: 'nothing' | 'additions' | 'removals' = 'nothing'
   const opened = (): NodeLevel => {
     if (level === undefined) throw new Error('the store is not open')
     return level
   }
-  const settle = async () => {
-    if (unsynced) await syncLogs(dir)
-    unsynced = false
+  const settle = async (alone = false) => {
+    if (unsynced === 'nothing' || (alone && unsynced === 'additions')) return
+    await syncLogs(dir)
+    unsynced = 'nothing'
   }
   return {
     async open() {
@@ -104,10 +114,11 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
       const value = await opened().get(key)
       return value === undefined ? undefined : view(value)
     },
-    async batch(operations, sync) {
+    async batch(operations, sync, alone) {
       // The log it is in now as well: LevelDB may leave it in this very batch.
-      if (sync) await settle()
-      else unsynced = true
+      if (sync) await settle(alone)
+      else if (operations.some(takesAway)) unsynced = 'removals'
+      else if (unsynced === 'nothing') unsynced = 'additions'
       await opened().batch([...operations], { sync })
     },
     settle,

@@ -233,10 +233,10 @@ export class GuardedDatabase {
   }
 
   /** Only while no other write is under way. @throws MeshError STORE_FULL, STORE_CORRUPT, STORE_FAILED */
-  async write(operations: readonly Operation[], sync: boolean): Promise<void> {
+  async write(operations: readonly Operation[], sync: boolean, alone = false): Promise<void> {
     await this.ready()
     try {
-      await this.#init.database.batch(operations, sync)
+      await this.#init.database.batch(operations, sync, alone)
     } catch (error) {
       // Only a sync can fail behind a record that is whole.
       if (sync) this.#failedKeys = [...new Set(operations.map(({ key }) => key))]
@@ -253,9 +253,9 @@ export class GuardedDatabase {
   }
 
   /** Only while no write is under way; what it did not do, the next synced write does. @throws MeshError STORE_* */
-  async settle(): Promise<void> {
+  async settle(alone: boolean): Promise<void> {
     try {
-      await this.#init.database.settle()
+      await this.#init.database.settle(alone)
     } catch (error) {
       throw this.failed(error, this.#init.dir)
     }

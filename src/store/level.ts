@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Code } from '../errors.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
-import type { CacheBound, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import { type CacheBound, isAlone, type Snapshot, type StorePort, type Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { CommitTimes } from './commit-times.ts'
@@ -301,7 +301,7 @@ export class LevelStore implements StorePort {
     })
     const operations = joined.flatMap((write) => operationsOf(write, this.#index))
     try {
-      await this.#database.write(operations, sync)
+      await this.#database.write(operations, sync, isAlone(writes))
     } catch (error) {
       // A release that was refused leaves no trace: its floor alone would hold its place for ever.
       await files.drop().catch(() => undefined)
@@ -324,7 +324,10 @@ export class LevelStore implements StorePort {
    */
   async #prepareSynced(writes: readonly Write[]): Promise<PreparedFloors> {
     this.#checkPlace()
-    const [files, settled] = await Promise.allSettled([this.#prepareFiles(writes), this.#database.settle()])
+    const [files, settled] = await Promise.allSettled([
+      this.#prepareFiles(writes),
+      this.#database.settle(isAlone(writes)),
+    ])
     if (settled.status === 'fulfilled' && files.status === 'fulfilled') return files.value
     if (files.status === 'fulfilled') await files.value.drop().catch(() => undefined)
     throw settled.status === 'rejected' ? settled.reason : (files as PromiseRejectedResult).reason

@@ -82,6 +82,49 @@ test.each([15, 16, 17, 18, 33])(
   },
 )
 
+const MARK = Uint8Array.of(1)
+
+test.each([3, 17])(
+  'a record that counts on no block before it does not wait for %i of them',
+  async (count) => {
+    const database = levelDatabase(join(base, 'store'))
+    await database.open()
+    for (let number = 0; number < count; number++)
+      await database.batch(
+        [{ type: 'put', key: `block/${number}`, value: new Uint8Array(256 * 1024) }],
+        false,
+      )
+    await database.batch([{ type: 'del', key: 'lease/a' }], false)
+    await database.settle(true)
+    await database.batch([{ type: 'put', key: 'whole/a', value: MARK }], true, true)
+    expect([...synced.keys()]).toEqual([])
+    await cutPower(join(base, 'store'), join(base, 'cut'))
+    // nor are they forgotten: what counts on them waits
+    await database.batch([{ type: 'put', key: 'whole/b', value: MARK }], true)
+    expect(synced.size).toBeGreaterThan(0)
+    await database.close()
+
+    // blocks that the power took are no damage
+    expect(await checkFiles(join(base, 'cut'), Number.POSITIVE_INFINITY)).toEqual([])
+    const cut = levelDatabase(join(base, 'cut'))
+    await cut.open()
+    expect(await cut.get('whole/a')).toEqual(MARK)
+    await cut.close()
+  },
+)
+
+test('what is taken away is on disk before what is written later, whatever that counts on', async () => {
+  const database = levelDatabase(join(base, 'store'))
+  await database.open()
+  await database.batch([{ type: 'put', key: 'whole/a', value: MARK }], true)
+  await database.batch([{ type: 'del', key: 'whole/a' }], false)
+  await database.batch([{ type: 'put', key: 'block/a', value: MARK }], false)
+  await database.batch([{ type: 'put', key: 'whole/b', value: MARK }], true, true)
+  await database.close()
+  expect(synced.size).toBe(1)
+  for (const log of synced.values()) expect(log.includes('whole/b')).toBe(false)
+})
+
 test('small synced batches behind one another sync no log a second time', async () => {
   const database = levelDatabase(join(base, 'store'))
   await database.open()

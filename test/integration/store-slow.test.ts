@@ -1,5 +1,6 @@
-/** A store on disk whose syncs take long: how long is told while they do. */
+/** A store on disk whose syncs take long: how long is told while they do, and who waits for them. */
 import { expect, test } from 'vitest'
+import type { ReleaseId } from '../../src/model/ids.ts'
 import { type Database, levelDatabase } from '../../src/store/database.ts'
 import { block } from '../contract/store-fixtures.ts'
 import { storeLives } from '../contract/store-lives.ts'
@@ -31,4 +32,37 @@ test('a commit that waits for the disk has an age, and so has one behind it; non
   disk.resolve()
   await Promise.all([first, second])
   expect(store.commitAgeMs()).toBe(0)
+})
+
+test('what comes whole in one batch waits for no block of others, and what counts on blocks before it does', async () => {
+  const seen: string[] = []
+  const watched = (dir: string): Database => {
+    const real = levelDatabase(dir)
+    return {
+      ...real,
+      batch: (operations, sync, alone) => {
+        if (sync) seen.push(alone === true ? 'alone' : 'behind all')
+        return real.batch(operations, sync, alone)
+      },
+      settle: (alone) => {
+        seen.push(alone === true ? 'settles removals' : 'settles all')
+        return real.settle(alone)
+      },
+    }
+  }
+  const store = await lives.open(watched)
+  await store.load()
+  seen.length = 0
+  const release = 'a'.repeat(64) as ReleaseId
+  const whole = { kind: 'whole', release } as const
+  await store.commit([block('small'), { ...whole, alone: true }], true)
+  expect(seen.splice(0)).toEqual(['settles removals', 'alone'])
+  await store.commit([whole], true)
+  expect(seen.splice(0)).toEqual(['settles all', 'behind all'])
+  // in one group both wait
+  await Promise.all([
+    store.commit([block('other'), { ...whole, alone: true }], true),
+    store.commit([whole], true),
+  ])
+  expect(seen.splice(0)).toEqual(['settles all', 'behind all'])
 })

@@ -37,7 +37,7 @@ describe('a small release by gossip', () => {
           { kind: 'channel', record: record([made.id]) },
           { kind: 'block', digest: sha256(made.page), bytes: made.page },
           { kind: 'block', digest: sha256(made.block), bytes: made.block },
-          { kind: 'whole', release: made.id },
+          { kind: 'whole', release: made.id, alone: true },
         ],
       },
       { kind: 'verdict', id: 'm1', from: PEER, topic: 'releases', verdict: 'accept' },

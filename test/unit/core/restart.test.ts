@@ -290,7 +290,11 @@ describe('what a node restarts with', () => {
       })
       expect(ofKind(node.run(gossip(made)), 'verdict')).toMatchObject([{ verdict: 'ignore' }])
       const again = node.run(gossip(lost, [lost.page, lost.block]))
-      expect(ofKind(again, 'persist')[0]?.writes).toContainEqual({ kind: 'whole', release: lost.id })
+      expect(ofKind(again, 'persist')[0]?.writes).toContainEqual({
+        kind: 'whole',
+        release: lost.id,
+        alone: true,
+      })
     }
   })
 
