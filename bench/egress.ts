@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { withSession } from '../src/cli/publish-session.ts'
 import { LIMITS } from '../src/limits.ts'
+import type { ReleaseId } from '../src/model/ids.ts'
 import { parseChannel } from '../src/model/names.ts'
 import { build } from '../src/publish/build.ts'
 import { type InitResult, RealFleet, type RealNode, until } from '../test/e2e/real-fleet.ts'
@@ -15,6 +16,7 @@ import { Arrivals, Crowd } from './crowd-of-nodes.ts'
 import { total } from './metrics.ts'
 import { cpuSeconds } from './processes.ts'
 import { publishRelease } from './publish-release.ts'
+import { messageBytes } from './release-message.ts'
 import type { Measured, Row } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
@@ -44,6 +46,8 @@ const AFTER_MS = 500
 interface Figures {
   readonly nodes: number
   readonly bytes: number
+  /** Of the one message that such a release is told in; none: its blocks are asked for. */
+  readonly messageBytes?: number
   readonly seedPayloads: Spread
   /** Less what it says while idle, in the same time. */
   readonly seedPayloadsBeyondIdle: Spread
@@ -66,8 +70,8 @@ async function release(
   init: InitResult,
   seed: RealNode,
   dir: string,
-): Promise<{ id: string; fromMs: number }> {
-  let result: { id: string; fromMs: number } | undefined
+): Promise<{ id: ReleaseId; fromMs: number }> {
+  let result: { id: ReleaseId; fromMs: number } | undefined
   await withSession({ key: [init.publisherKey], seed: [seed.address] }, async (session) => {
     const content = await build([dir], { limits: LIMITS })
     const fromMs = Date.now()
@@ -173,8 +177,10 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
   const seen = new Map<string, number[]>()
   const note = (name: string, ...values: number[]) => seen.set(name, [...(seen.get(name) ?? []), ...values])
   const dir = on.fleet.files('bulk', { 'bulk.bin': '' })
+  let message: number | undefined
   for (let round = 0; round < rounds; round += 1) {
-    writeFileSync(join(dir, 'bulk.bin'), randomBytes(bytes))
+    const file = randomBytes(bytes)
+    writeFileSync(join(dir, 'bulk.bin'), file)
     await delay(SETTLE_MS)
     const calm = await idle(on)
     note('idleSeed', calm.seedBytes * 1_000)
@@ -199,11 +205,13 @@ async function measure(on: Standing, bytes: number, rounds: number): Promise<Fig
     note('all', cpu / nodes)
     note('blocks', (after.blocks - before.blocks) / nodes)
     note('ms', ...at.map((ms) => ms - fromMs))
+    message = await messageBytes(on.init, id, dir, file)
   }
   const of = (name: string, digits?: number) => spread(seen.get(name) ?? [], digits)
   return {
     nodes,
     bytes,
+    ...(message === undefined ? {} : { messageBytes: message }),
     seedPayloads: of('seed', 3),
     seedPayloadsBeyondIdle: of('seedNet', 3),
     sentPerDelivered: of('sent', 3),
@@ -224,6 +232,18 @@ const rowOf = (f: Figures): Row => ({
   what: `1 seed + ${f.nodes} nodes, ${f.bytes / KIB} KiB: payloads the seed sent (beyond idle) · sent per delivered byte (beyond idle) · CPU ms per delivery · signed → active ms p50 / p99`,
   figure: `${f.seedPayloads.p50} (${f.seedPayloadsBeyondIdle.p50}) · ${f.sentPerDelivered.p50} (${f.sentPerDeliveredBeyondIdle.p50}) · ${f.cpuMsPerDelivery.p50} · ${f.activeMs.p50} / ${f.activeMs.p99}`,
 })
+
+/** Of a small release the same, beyond idle, over what has to travel of it: header, signatures and manifest weigh as well. */
+function messageRowsOf(f: Figures): readonly Row[] {
+  if (f.messageBytes === undefined) return []
+  const over = (payloads: Spread): string => ((payloads.p50 * f.bytes) / (f.messageBytes ?? 1)).toFixed(2)
+  return [
+    {
+      what: `of these, in messages of ${f.messageBytes} bytes: messages the seed sent · bytes sent for each of a message`,
+      figure: `${over(f.seedPayloadsBeyondIdle)} · ${over(f.sentPerDeliveredBeyondIdle)}`,
+    },
+  ]
+}
 
 interface EgressOptions {
   readonly quick: boolean
@@ -254,6 +274,6 @@ const summed = (figures: readonly Figures[], { rounds, startMs }: Extent): Measu
     'beyond idle: less what the fleet sent in the same time while idle, which is measured before each release; minutes after its start it still makes itself known',
     'CPU is that of all processes, the publisher left out, from just before the release until the last node ran it, less what the fleet took in the same time while idle, which is measured before each release',
   ],
-  rows: figures.map(rowOf),
+  rows: figures.flatMap((f) => [rowOf(f), ...messageRowsOf(f)]),
   figures,
 })
