@@ -71,6 +71,6 @@ export type Write =
       readonly answer: string
     }
 
-/** Of a batch: it counts on no block that was written before. Else a small release would wait until a large one under way is on disk. */
+/** Of a batch: it counts on no block that was written before. Else a small release would wait until all logs that a large one under way has filled are on disk. */
 export const isAlone = (writes: readonly Write[]): boolean =>
   !writes.some((write) => write.kind === 'whole' && write.alone !== true)

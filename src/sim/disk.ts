@@ -81,6 +81,8 @@ export class SimDisk {
   /** The disk as the next life of the node finds it. */
   open(emit: OnStoreEvent): StorePort {
     const life = ++this.#life
+    // LevelDB makes synced tables of all that it finds in its logs.
+    this.#replace(this.#log.map((batch) => ({ ...batch, synced: true })))
     const alive: OnStoreEvent = (event) => {
       if (life === this.#life) emit(event)
     }
@@ -302,7 +304,7 @@ function lastSettled(log: readonly Batch[]): number {
   let isAwaited = false
   for (const [at, { synced, writes, gone }] of log.entries()) {
     if (!synced)
-      isAwaited ||= gone.length > 0 || writes.some(({ kind }) => REMOVING.has(kind) && kind !== 'dropLease')
+      isAwaited ||= gone.length > 0 || writes.some(({ kind }) => REMOVING.has(kind))
     else if (isAwaited || !isAlone(writes)) {
       settled = at
       isAwaited = false

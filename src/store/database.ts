@@ -1,7 +1,7 @@
 import { open as openFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
-import { PREFIX, rangeOf } from './keys.ts'
+import { NO_KEY, rangeOf } from './keys.ts'
 import { syncLogs } from './log-sync.ts'
 
 export type Operation =
@@ -14,7 +14,7 @@ export interface Database {
   get(key: string): Promise<Uint8Array | undefined>
   /**
    * All or nothing, in the order of calls; `sync`: on disk when it resolves, and never before what went before it. `alone`: but
-   * for records that were only put there, on which it does not count.
+   * for records that were only put there, on which it does not count; those in the log it is written to are on disk with it.
    */
   batch(operations: readonly Operation[], sync: boolean, alone?: boolean): Promise<void>
   /** What batches without `sync` wrote is on disk when it resolves: work that such a synced batch need not wait for any more. */
@@ -71,10 +71,10 @@ export async function probeFolder(dir: string, bytes: number): Promise<void> {
 }
 
 /**
- * What is taken away must not come back beside what was written later: a release would count as whole whose blocks are gone.
- * But a lease may: it ends by itself.
+ * What is taken away must not come back beside what was written later: a release would count as whole whose blocks are gone,
+ * and a place be leased to two.
  */
-const takesAway = ({ type, key }: Operation): boolean => type === 'del' && !key.startsWith(PREFIX.lease)
+const takesAway = ({ type, key }: Operation): boolean => type === 'del' && key !== NO_KEY
 
 export interface Opening {
   readonly mustExist?: boolean

@@ -252,7 +252,7 @@ export class GuardedDatabase {
     await this.mend()
   }
 
-  /** Only while no write is under way; what it did not do, the next synced write does. @throws MeshError STORE_* */
+  /** Only while no write is under way; what it did not do, the next write that counts on it does. @throws MeshError STORE_* */
   async settle(alone: boolean): Promise<void> {
     try {
       await this.#init.database.settle(alone)

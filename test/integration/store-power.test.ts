@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { levelDatabase } from '../../src/store/database.ts'
+import { NO_KEY } from '../../src/store/keys.ts'
 import { checkFiles } from '../../src/store/level-files.ts'
 
 /** Each log the store synced by itself, with what was in it then. */
@@ -94,7 +95,7 @@ test.each([3, 17])(
         [{ type: 'put', key: `block/${number}`, value: new Uint8Array(256 * 1024) }],
         false,
       )
-    await database.batch([{ type: 'del', key: 'lease/a' }], false)
+    await database.batch([{ type: 'del', key: NO_KEY }], false)
     await database.settle(true)
     await database.batch([{ type: 'put', key: 'whole/a', value: MARK }], true, true)
     expect([...synced.keys()]).toEqual([])

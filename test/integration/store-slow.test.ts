@@ -34,7 +34,7 @@ test('a commit that waits for the disk has an age, and so has one behind it; non
   expect(store.commitAgeMs()).toBe(0)
 })
 
-test('what comes whole in one batch waits for no block of others, and what counts on blocks before it does', async () => {
+test('what comes whole in one batch does not wait for logs that others filled, and what counts on blocks before it does', async () => {
   const seen: string[] = []
   const watched = (dir: string): Database => {
     const real = levelDatabase(dir)

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { sha256 } from '../../src/codec/digest.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { Floor } from '../../src/model/floor.ts'
 import type { Name, ReleaseId } from '../../src/model/ids.ts'
@@ -105,6 +106,53 @@ test('what comes while a collection is under way stays, though nobody said that 
   )) as readonly string[]
   expect([...gone].sort()).toEqual([...old.blocks.keys()].sort())
   expect(await whole(store)).toEqual([kept.id, ...news.map(({ id }) => id)].sort())
+})
+
+/** The last write of a release, as one that counts on nothing written before. */
+const aloneOf = ({ writes }: typeof late): readonly Write[] =>
+  writes.map((write) => (write.kind === 'whole' ? { ...write, alone: true } : write))
+const loose = Array.from({ length: 30 }, (_, at): Write => {
+  const bytes = Uint8Array.of(at)
+  return { kind: 'block', digest: sha256(bytes), bytes }
+})
+/** How many of them lie there. */
+const looseIn = (store: StorePort): number =>
+  loose.filter((write) => write.kind === 'block' && store.hasBlock(write.digest)).length
+
+test('a crash takes some of what was only added before a batch that stands alone, which stays', async () => {
+  const { disk, done, start, store } = await filled()
+  for (const write of loose) await done(store.commit([write], false))
+  await done(store.commit(aloneOf(late), true))
+  disk.crash()
+  const next = await start()
+  expect(await whole(next)).toEqual([...all, late.id].sort())
+  expect(looseIn(next)).toBeGreaterThan(0)
+  expect(looseIn(next)).toBeLessThan(loose.length)
+})
+
+test('and nothing of what came before a batch that counts on it, or in an earlier life', async () => {
+  const { disk, done, start, store } = await filled()
+  for (const write of loose) await done(store.commit([write], false))
+  await done(store.commit(late.writes, true))
+  disk.crash()
+  const next = await start()
+  expect(looseIn(next)).toBe(loose.length)
+
+  const other = await filled()
+  for (const write of loose) await other.done(other.store.commit([write], false))
+  const second = await other.start()
+  await other.done(second.commit(aloneOf(late), true))
+  other.disk.crash()
+  expect(looseIn(await other.start())).toBe(loose.length)
+})
+
+test('what a collection removed stays removed beside a batch that stands alone', async () => {
+  const { disk, done, start, collect, store } = await filled()
+  await collect()
+  await done(store.commit(aloneOf(late), true))
+  disk.crash()
+  const next = await start()
+  expect(await whole(next)).toEqual([kept.id, late.id].sort())
 })
 
 test('a cache within its bound costs no write', async () => {
