@@ -75,6 +75,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/fetch/pull.ts', ['JOBS_A_GO'], OWN),
   ...inFile('core/fetch/goes.ts', ['OLDEST_EACH'], OWN),
   ...inFile('core/fetch/jobs.ts', ['JOBS_A_TICK'], OWN),
+  ...inFile('core/fetch/job.ts', ['LEFT_TIMES'], PACE),
   ...inFile('core/fetch/rescue.ts', ['MOST_BLINDLY'], OWN),
   ...inFile('core/fetch/pull.ts', ['MAX_HELD_MS', 'NEXT_GO_MS'], PACE),
   ...inFile('core/roots/run.ts', ['MINUTE_MS'], UNIT),

@@ -11,6 +11,12 @@ import { Missing } from './missing.ts'
 import { IN_VAIN_MS, OwnPace } from './own-pace.ts'
 import { Rescue } from './rescue.ts'
 
+/**
+ * So many times as long as an answer takes a block is left to another at a stretch, at least, before it counts as beyond reach. A
+ * hundred nodes on two cores, where an answer takes ten seconds, fetched 8 MiB from their seed 2.6 times for want of it.
+ */
+const LEFT_TIMES = 4
+
 export class FetchJob {
   readonly release: Release
   readonly channel: Channel
@@ -201,14 +207,15 @@ export class FetchJob {
   }
 
   /**
-   * Each time for twice as long, up to a deadline: a host that is busy is no dead one, and asking makes it busier.
+   * Each time for twice as long, up to a deadline: a host that is busy is no dead one, and asking makes it busier. Where the
+   * least is near that, as on a host where all answers are late, more is waited for: what is left there is on its way.
    * @returns false: it was left for that long before, and nobody has announced it
    */
   leave(digest: Digest, monoMs: number, leastMs: number): boolean {
     const known = this.#leftTo.get(digest)
-    const mostMs = this.#limits.blockDeadlineMs
-    if (known?.ms === mostMs) return false
-    const ms = Math.min(known === undefined ? leastMs : known.ms * 2, mostMs)
+    const mostMs = Math.max(this.#limits.blockDeadlineMs, LEFT_TIMES * leastMs)
+    if (known !== undefined && known.ms >= mostMs) return false
+    const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
     this.#leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
     return true
   }

@@ -64,3 +64,26 @@ test('of what has come it is forgotten to whom it was left: once lost it is aske
   expect([job.got(page), job.got(page)]).toEqual([true, false])
   expect([job.redirected.size, job.isLeft(page, 1)]).toEqual([0, false])
 })
+
+/** @returns for how long it is left each time, until it counts as beyond reach */
+function leftFor(leastMs: number): number[] {
+  const job = new FetchJob(
+    { header: { channel: 'app/web', pages: [hex('a')], files: 1, bytes: 1 } } as unknown as Release,
+    false,
+    0,
+    LIMITS,
+  )
+  const times: number[] = []
+  for (let [nowMs, lastMs] = [0, -1]; job.leave(hex('a'), nowMs, leastMs); ) {
+    lastMs = nowMs
+    while (job.isLeft(hex('a'), nowMs)) nowMs += 50
+    times.push(nowMs - lastMs)
+  }
+  return times
+}
+
+test('what is left to another is left ever longer, up to a deadline; where answers take that long, for as much longer', () => {
+  expect(leftFor(400)).toEqual([400, 800, 1_600, 3_200, 6_400, LIMITS.blockDeadlineMs])
+  expect(leftFor(5_000)).toEqual([5_000, 10_000, 20_000])
+  expect(leftFor(LIMITS.blockDeadlineMs)).toEqual([10_000, 20_000, 40_000])
+})
