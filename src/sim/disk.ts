@@ -303,8 +303,7 @@ function lastSettled(log: readonly Batch[]): number {
   let settled = -1
   let isAwaited = false
   for (const [at, { synced, writes, gone }] of log.entries()) {
-    if (!synced)
-      isAwaited ||= gone.length > 0 || writes.some(({ kind }) => REMOVING.has(kind))
+    if (!synced) isAwaited ||= gone.length > 0 || writes.some(({ kind }) => REMOVING.has(kind))
     else if (isAwaited || !isAlone(writes)) {
       settled = at
       isAwaited = false
