@@ -9,7 +9,7 @@ import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, seenTrees, type TreeNotes } from './channel-folder.ts'
 import { killLeft } from './descendants.ts'
 import { activateError, failedOutcome } from './errors.ts'
-import { type Apart, Gate } from './gate.ts'
+import { type Apart, Gate, type Turn } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
 import { Orders } from './orders.ts'
 import { groupId, type Ownership } from './ownership.ts'
@@ -58,6 +58,9 @@ export const createActivator = (init: ActivatorInit): Activator => new FileActiv
 /** Half of them may wait for the disk of the trees: the rest is for the store, names that are looked up, and whatever else. */
 const poolThreads = (): number => Number(process.env.UV_THREADPOOL_SIZE) || 4
 
+/** Until a step back is done, what failed its check is in sight: it waits for no target. */
+const turnOf = (fallback: boolean): Turn => (fallback ? 'first' : 'second')
+
 class FileActivator implements Activator {
   readonly #init: ActivatorInit
   readonly #hooks: readonly Hook[]
@@ -81,22 +84,27 @@ class FileActivator implements Activator {
   }
 
   activate(order: Order): Promise<ActivationOutcome> {
-    const open = this.#orders.open(order)
-    const outcome = this.#inTurn(order.channel, () => this.#activate(order, open.signal))
-    return outcome.finally(() => this.#orders.close(order.channel, open))
+    return this.#carryOut(order, turnOf(order.fallback))
   }
 
   withdraw(channel: Channel, release: ReleaseId): void {
     this.#orders.withdraw(channel, release)
   }
 
+  /** After a start there may be hundreds, and gigabytes are read for each: a release that is new does not wait for those of others. */
   restore(
     channel: Channel,
     release: ReleaseId,
     pages: readonly Digest[],
     ahead: ReleaseId | undefined,
   ): Promise<ActivationOutcome> {
-    return this.activate({ channel, release, pages, fallback: false, ahead })
+    return this.#carryOut({ channel, release, pages, fallback: false, ahead }, 'last')
+  }
+
+  #carryOut(order: Order, turn: Turn): Promise<ActivationOutcome> {
+    const open = this.#orders.open(order)
+    const outcome = this.#inTurn(order.channel, () => this.#activate(order, turn, open.signal))
+    return outcome.finally(() => this.#orders.close(order.channel, open))
   }
 
   async shown(channel: Channel): Promise<ReleaseId | undefined> {
@@ -140,12 +148,11 @@ class FileActivator implements Activator {
    * A bounded number of channels at a time: each holds a manifest, writes files and starts processes. Hooks that take long
    * give their place away, so that a few that hang do not keep all other channels waiting until they are ended.
    */
-  async #activate(order: Order, signal: AbortSignal): Promise<ActivationOutcome> {
-    // Until a step back is done, what failed its check is in sight: it waits for no target.
-    const leave = await this.#gate.enter(order.fallback)
+  async #activate(order: Order, turn: Turn, signal: AbortSignal): Promise<ActivationOutcome> {
+    const leave = await this.#gate.enter(turn, signal)
     let patience: NodeJS.Timeout | undefined
     try {
-      const shown = await this.#disk.within((apart) => this.#put(order, signal, apart), order.fallback)
+      const shown = await this.#disk.within((apart) => this.#put(order, signal, apart), turn)
       if (shown.kind !== 'shown') return shown
       patience = setTimeout(leave, this.#init.limits.hookTurnMs)
       const outcome = await this.#judge(shown).catch((error: unknown) => failedOutcome(error, this.#init.dir))
@@ -166,7 +173,7 @@ class FileActivator implements Activator {
     const folder = new ChannelFolder(base, channel)
     await this.#endLeft({ channel, release, folder })
     const listed = await folder.list()
-    this.#noteLeft(await folder.removeUnfinished(listed), { channel, release })
+    this.#noteLeft(await folder.removeUnfinished(listed, this.#stopping.signal), { channel, release })
     const [before, notes] = [await folder.activeTree(), await folder.notes()]
     const place = { channel, folder, listed, ownership, before, notes, fallback, signal, apart }
     if (ahead !== undefined && releaseOf(before) === ahead && notes.failed !== before)
@@ -218,16 +225,23 @@ class FileActivator implements Activator {
       this.#note('error', 'ACTIVATE_DRIFT', `${folder.treePath(before)} was removed; built anew`, work)
     // What was built and never shown may be what fills the disk.
     const keep = new Set([...seenTrees(notes, before), ...builds])
-    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, keep), work))
+    await this.#prune(work, keep)
     const name = freshName(release, builds)
     // Of what is not known any longer each file is tried: its digest decides.
     const changed = new Set(was === undefined ? [] : await changedPaths(was, files, isSameContent))
-    const plan = { releases: folder.releases, name, last: before, changed, files, ownership }
+    const { signal: stop } = this.#stopping
+    const plan = { releases: folder.releases, name, last: before, changed, files, ownership, stop }
     return { tree: name, edited: await buildTree(this.#init.store, plan, apart, signal) }
   }
 
+  async #prune(work: Work, keep: ReadonlySet<string>): Promise<void> {
+    const { folder, listed } = work
+    const { signal: stop } = this.#stopping
+    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, keep, stop), work))
+  }
+
   async #show(work: Work, { tree, edited }: Whole): Promise<Shown> {
-    const { channel, release, folder, listed, before, was, notes, fallback } = work
+    const { channel, release, folder, before, was, notes, fallback } = work
     const { keepTrees } = this.#init.limits
     const all = [tree, ...seenTrees(notes, before).filter((name) => name !== tree)]
     const previous = releaseOf(all.find((name) => releaseOf(name) !== release))
@@ -248,7 +262,7 @@ class FileActivator implements Activator {
     })
     await this.#swap(work, tree)
     const keep = new Set(all.slice(0, 1 + keepTrees))
-    await this.#attempt(work, async () => this.#noteLeft(await folder.prune(listed, keep), work))
+    await this.#prune(work, keep)
     const hooks = isThrough ? [] : this.#hooks
     const place = { channel, release, folder, fallback }
     return { ...place, kind: 'shown', tree, changed: changed.length, previous, hooks, trees, isKnown }
@@ -264,7 +278,8 @@ class FileActivator implements Activator {
     const passed = bad === undefined || fallback
     const failed = passed ? undefined : tree
     const verdict = { trees, done: passed ? tree : undefined, failed, owed: bad !== undefined }
-    if (!isKnown) await this.#disk.within(() => this.#attempt(shown, () => folder.note(verdict)), fallback)
+    if (!isKnown)
+      await this.#disk.within(() => this.#attempt(shown, () => folder.note(verdict)), turnOf(fallback))
     if (bad === undefined) return { kind: 'healthy', changed }
     if (!fallback) return bad
     this.#note('error', bad.code, `${bad.text}; back on last-known-good all the same`, shown)
@@ -320,7 +335,7 @@ class FileActivator implements Activator {
     const { health, limits } = this.#init
     const { changedFile } = folder
     const facts = { channel, release, previous, dir: folder.current, changedFile, cwd: folder.path }
-    const inTurn = (write: () => Promise<void>): Promise<void> => this.#disk.within(write, fallback)
+    const inTurn = (write: () => Promise<void>): Promise<void> => this.#disk.within(write, turnOf(fallback))
     const runs = {
       begin: (mark: string) => inTurn(() => this.#attempt(shown, () => folder.noteRunning(mark))),
       // Where that fails, which is not said twice, its mark alone is known.

@@ -90,24 +90,33 @@ export class ChannelFolder {
   }
 
   /** What a crash left half built, or half removed. @returns of each that stays, why */
-  async removeUnfinished(listed: readonly string[]): Promise<readonly string[]> {
-    return this.#remove(listed.filter((name) => name.startsWith(UNFINISHED)))
+  async removeUnfinished(listed: readonly string[], stop: AbortSignal): Promise<readonly string[]> {
+    return this.#remove(
+      listed.filter((name) => name.startsWith(UNFINISHED)),
+      stop,
+    )
   }
 
   /** Of the trees that are listed all but these go. @returns of each that stays, why */
-  async prune(listed: readonly string[], keep: ReadonlySet<string>): Promise<readonly string[]> {
-    return this.#remove(listed.filter((name) => TREE.test(name) && !keep.has(name)).sort())
+  async prune(
+    listed: readonly string[],
+    keep: ReadonlySet<string>,
+    stop: AbortSignal,
+  ): Promise<readonly string[]> {
+    return this.#remove(listed.filter((name) => TREE.test(name) && !keep.has(name)).sort(), stop)
   }
 
   /** An application may have put files of its own user into a tree: that keeps no release from being activated. */
-  async #remove(names: readonly string[]): Promise<readonly string[]> {
+  async #remove(names: readonly string[], stop: AbortSignal): Promise<readonly string[]> {
     const stays: string[] = []
     for (const name of names) {
       let path = this.treePath(name)
       try {
         path = await this.#setAside(name)
-        await removeTree(path)
+        await removeTree(path, stop)
       } catch (error) {
+        // The next activation finds it where it lies.
+        if (stop.aborted) break
         if (!isAbsent(error)) stays.push(`${path} cannot be removed: ${String(error)}`)
       }
     }

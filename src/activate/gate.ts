@@ -1,10 +1,12 @@
 /** Each of several things, as many at a time as there are places. The first failure ends it. */
 export type Apart = <T>(items: readonly T[], work: (item: T) => Promise<void>) => Promise<void>
 
-/** Lets in so many at a time: those who go first, then the others, each in the order they came. */
+/** Who goes before whom. */
+export type Turn = 'first' | 'second' | 'last'
+
+/** Lets in so many at a time, by their turn, each in the order they came. */
 export class Gate {
-  readonly #first: (() => void)[] = []
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting: Readonly<Record<Turn, (() => void)[]>> = { first: [], second: [], last: [] }
   readonly #width: number
   #free: number
 
@@ -15,34 +17,52 @@ export class Gate {
   }
 
   /**
-   * @param first before those who wait without
+   * @param signal ends the waiting
    * @returns to be called on leaving; again it does nothing
+   * @throws why it was aborted
    */
-  async enter(first = false): Promise<() => void> {
+  async enter(turn: Turn = 'second', signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted()
     if (this.#free >= 1) this.#free--
-    else await new Promise<void>((resolve) => (first ? this.#first : this.#waiting).push(resolve))
+    else await this.#wait(this.#waiting[turn], signal)
     let left = false
     return () => {
       if (left) return
       left = true
-      const next = this.#first.shift() ?? this.#waiting.shift()
+      const { first, second, last } = this.#waiting
+      const next = first.shift() ?? second.shift() ?? last.shift()
       if (next === undefined) this.#free++
       else next()
     }
+  }
+
+  #wait(queue: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        queue.splice(queue.indexOf(enter), 1)
+        reject(signal?.reason)
+      }
+      const enter = (): void => {
+        signal?.removeEventListener('abort', giveUp)
+        resolve()
+      }
+      queue.push(enter)
+      signal?.addEventListener('abort', giveUp, { once: true })
+    })
   }
 
   /**
    * Work at one place. What it does `apart` takes a place for each piece, and its own is free meanwhile: those who hold
    * one while they wait for more would in the end all wait for each other.
    */
-  async within<T>(work: (apart: Apart) => Promise<T>, first = false): Promise<T> {
-    let leave = await this.enter(first)
+  async within<T>(work: (apart: Apart) => Promise<T>, turn: Turn = 'second'): Promise<T> {
+    let leave = await this.enter(turn)
     const apart: Apart = async (items, each) => {
       leave()
       try {
-        await this.#inLanes(items, (item) => this.within(() => each(item), first))
+        await this.#inLanes(items, (item) => this.within(() => each(item), turn))
       } finally {
-        leave = await this.enter(first)
+        leave = await this.enter(turn)
       }
     }
     try {

@@ -26,11 +26,13 @@ export interface TreePlan {
   readonly changed: ReadonlySet<string>
   readonly files: readonly ManifestEntry[]
   readonly ownership: Ownership
+  /** The node stops: what failed is left to the next activation, for to remove a hundred thousand files takes long. */
+  readonly stop: AbortSignal
 }
 
 /**
  * Builds a whole tree under a name of its own, makes it durable, then gives it its name: a tree that has its name
- * is complete. What fails leaves nothing behind.
+ * is complete. What fails leaves nothing behind, unless the node stops.
  * @returns paths that the last tree was to hold as they are in this one, and did not
  */
 export async function buildTree(
@@ -39,7 +41,7 @@ export async function buildTree(
   apart: Apart,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { releases, name, last, changed, files, ownership } = plan
+  const { releases, name, last, changed, files, ownership, stop } = plan
   // A new name each time: half a tree that cannot be removed is in nobody's way.
   const root = await mkdtemp(join(releases, `${UNFINISHED}${name}.`))
   try {
@@ -68,7 +70,7 @@ export async function buildTree(
     return edited
   } catch (error) {
     // Why it failed is what counts; what stays of it goes before the next tree is built.
-    await removeTree(root).catch(() => {})
+    await removeTree(root, stop).catch(() => {})
     throw error
   }
 }
@@ -207,24 +209,29 @@ async function fileDifference(
   }
 }
 
-/** Ours to remove even where somebody took our own right to write in it away. */
-export async function removeTree(root: string): Promise<void> {
+/**
+ * Ours to remove even where somebody took our own right to write in it away.
+ * @param stop leaves what is left
+ */
+export async function removeTree(root: string, stop: AbortSignal): Promise<void> {
   try {
-    await removeAll(root)
+    await removeAll(root, stop)
   } catch {
+    stop.throwIfAborted()
     await chmod(root, 0o700)
     for (const found of await readdir(root, { recursive: true, withFileTypes: true }))
       if (found.isDirectory()) await chmod(join(found.parentPath, found.name), 0o700)
     await chmod(dirname(root), 0o755)
-    await removeAll(root)
+    await removeAll(root, stop)
   }
 }
 
 /** One after another: `rm` asks for all of a folder at once, and whatever else needs a thread stands in line behind that. */
-async function removeAll(root: string): Promise<void> {
+async function removeAll(root: string, stop: AbortSignal): Promise<void> {
   for (const found of await readdir(root, { withFileTypes: true })) {
+    stop.throwIfAborted()
     const path = join(root, found.name)
-    await (found.isDirectory() ? removeAll(path) : unlink(path))
+    await (found.isDirectory() ? removeAll(path, stop) : unlink(path))
   }
   await rmdir(root)
 }

@@ -12,6 +12,8 @@ const EXCLUSIVE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | cons
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const CHUNK_BYTES = 1024 * 1024
 const LEAST_CHUNK_BYTES = 4 * 1024
+/** A second of a slow disk: the system copies a file at a stretch, and a node that stops would wait for it. */
+const MOST_AT_ONCE_BYTES = 16 * 1024 * 1024
 
 export interface Target {
   readonly entry: ManifestEntry
@@ -95,12 +97,11 @@ async function mayBeSame(last: string, { entry }: Target): Promise<boolean> {
 }
 
 /** The clone's digest counts, not the original's: what was edited there must not come over. */
-async function cloneFrom(
-  last: string,
-  { entry, path, ownership }: Target,
-  signal: AbortSignal,
-): Promise<boolean> {
-  await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+async function cloneFrom(last: string, target: Target, signal: AbortSignal): Promise<boolean> {
+  const { entry, path, ownership } = target
+  if (entry.size <= MOST_AT_ONCE_BYTES)
+    await copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  else if (!(await isShared(last, path))) return copyInPieces(last, target, signal)
   const handle = await open(path, READ)
   try {
     if ((await digestOf(handle, entry.size, signal)) !== entry.digest) return false
@@ -108,6 +109,45 @@ async function cloneFrom(
     return true
   } finally {
     await handle.close()
+  }
+}
+
+/** Copy-on-write. Where that fails nothing of it is there, and whatever is wrong the copy meets as well. */
+const isShared = (last: string, path: string): Promise<boolean> =>
+  copyFile(last, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE).then(
+    () => true,
+    () => false,
+  )
+
+/** Digest and copy of the same bytes: each is read once. */
+async function copyInPieces(
+  last: string,
+  { entry, path, ownership }: Target,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const from = await openForReading(last)
+  try {
+    const to = await open(path, EXCLUSIVE, 0o600)
+    try {
+      const hash = createHash('sha256')
+      const buffer = new Uint8Array(CHUNK_BYTES)
+      for (let at = 0; at <= entry.size; ) {
+        signal.throwIfAborted()
+        const { bytesRead } = await from.read(buffer, 0, buffer.length, at)
+        if (bytesRead === 0) break
+        const bytes = buffer.subarray(0, bytesRead)
+        hash.update(bytes)
+        await writeAll(to, bytes)
+        at += bytesRead
+      }
+      if (hash.digest('hex') !== entry.digest) return false
+      await finish(to, entry, ownership)
+      return true
+    } finally {
+      await to.close()
+    }
+  } finally {
+    await from.close()
   }
 }
 

@@ -5,7 +5,7 @@ import type { ReleaseId } from '../model/ids.ts'
 import { recordWrite } from './cell-writes.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
-import { dropUnneeded } from './ingest.ts'
+import { dropUnneeded, mending } from './ingest.ts'
 import { activated, failed, failedAnew, fallbackOf, passed, settle, soaked } from './settle.ts'
 import {
   type Activating,
@@ -18,7 +18,7 @@ import {
   type NodeState,
 } from './state.ts'
 import type { Step } from './step.ts'
-import type { ActiveRecord, Write } from './writes.ts'
+import type { ActiveRecord } from './writes.ts'
 
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
@@ -73,11 +73,12 @@ function settleNow(node: NodeState, step: Step, cell: Cell): void {
 
 /**
  * An order waits for its turn behind other channels' hooks, and a large tree is built for long: what must not be begun any
- * more by then must not be shown either. A step back that is under way goes on.
+ * more by then must not be shown either. Nor is what is shown looked through for what replaces it. A step back goes on.
  */
 function withdraw(node: NodeState, step: Step, cell: Cell, under: Activating): void {
   const { kind, release } = under
-  if (kind !== 'target' || under.withdrawn || !isOff(node, step, cell, under)) return
+  const isVain = kind === 'target' ? isOff : isOvertaken
+  if (kind === 'fallback' || under.withdrawn || !isVain(node, step, cell, under)) return
   cell.activating = { ...under, withdrawn: true }
   step.emit({ kind: 'withdraw', channel: cell.state.channel, release })
 }
@@ -87,6 +88,12 @@ function isOff(node: NodeState, { now }: Step, cell: Cell, { release, epoch }: A
   if (epoch < cell.epoch || isHeld(cell.state.floor)) return true
   const expires = node.kept.get(release)?.release.header.expires
   return isOver(expires, now.wallMs) || isRootOver(node, now.wallMs)
+}
+
+/** By a target that has not failed yet: one that fails again and again lets what is shown be looked through meanwhile. */
+function isOvertaken(node: NodeState, step: Step, cell: Cell): boolean {
+  const [next] = nextOf(node, step, cell)
+  return next?.kind === 'target' && node.whole.has(next.release) && !cell.retries.has(next.release)
 }
 
 /** What is to be shown, the first that can be. */
@@ -331,14 +338,6 @@ function retryLater(
   node.whole.delete(under.release)
   step.emit({ kind: 'persist', ticket: step.nextTicket(), writes: mending(node, under.release), sync: true })
   return under.release
-}
-
-/** Its envelope as well: that may be what was damaged, and nobody is asked for what is kept in memory. */
-function mending(node: NodeState, release: ReleaseId): Write[] {
-  const kept = node.kept.get(release)
-  const unwhole = { kind: 'unwhole', release } as const
-  if (kept === undefined) return [unwhole]
-  return [unwhole, { kind: 'envelope', release, channel: kept.channel, bytes: kept.envelope }]
 }
 
 function report(step: Step, cell: Cell, release: ReleaseId, code: Code, text: string): void {

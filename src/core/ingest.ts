@@ -263,6 +263,14 @@ export function writeEnvelope(node: NodeState, step: Step, release: ReleaseId): 
   step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
 }
 
+/** Of a release whose content is damaged. Its envelope as well: that may be what was damaged, and nobody is asked for what is kept in memory. */
+export function mending(node: NodeState, release: ReleaseId): Write[] {
+  const kept = node.kept.get(release)
+  const unwhole = { kind: 'unwhole', release } as const
+  if (kept === undefined) return [unwhole]
+  return [unwhole, { kind: 'envelope', release, channel: kept.channel, bytes: kept.envelope }]
+}
+
 /** Forgets envelopes of the channel that floor, heads, active and history no longer name. */
 export function dropUnneeded(node: NodeState, cell: Cell, keep?: ReleaseId): Write[] {
   const needed = neededBy(cell, node.config.keepReleases)

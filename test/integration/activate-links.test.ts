@@ -86,7 +86,8 @@ test('a link to a file outside in the last tree is not what comes over', async (
 
 /** A first tree with the one file. */
 const planIn = (releases: string): TreePlan => {
-  return { releases, name: 'tree', last: undefined, changed: new Set(), files: [entry], ownership }
+  const stop = new AbortController().signal
+  return { releases, name: 'tree', last: undefined, changed: new Set(), files: [entry], ownership, stop }
 }
 
 const build = (from: ContentStore, plan: TreePlan): Promise<readonly string[]> =>

@@ -47,7 +47,8 @@ test.each(['readdir', 'lstat', 'open'])(
   async (call) => {
     const releases = join(dir, '.releases')
     await mkdir(releases)
-    const plan = { releases, name: 'tree', last: undefined, changed: new Set<string>(), files, ownership }
+    const of = { last: undefined, changed: new Set<string>(), files, ownership }
+    const plan = { releases, name: 'tree', ...of, stop: signal }
     await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
     const difference = () => differenceOf(join(releases, 'tree'), files, ownership, signal)
     expect(await difference()).toBeUndefined()

@@ -1,16 +1,35 @@
 /** A stop does not wait for what may take long: files and folders that are looked at or written one by one. */
-import { mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { differenceOf } from '../../src/activate/tree.ts'
+import { LIMITS } from '../../src/limits.ts'
 import type { ManifestEntry } from '../../src/model/manifest.ts'
 import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>()
-  return { ...real, open: vi.fn(real.open), readdir: vi.fn(real.readdir) }
+  return {
+    ...real,
+    open: vi.fn(real.open),
+    readdir: vi.fn(real.readdir),
+    unlink: vi.fn(real.unlink),
+    copyFile: vi.fn(real.copyFile),
+  }
 })
 const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
 
@@ -31,6 +50,8 @@ const started = async (releases: readonly TestRelease[]): Promise<void> => {
 afterEach(async () => {
   vi.mocked(open).mockReset().mockImplementation(real.open)
   vi.mocked(readdir).mockReset().mockImplementation(real.readdir)
+  vi.mocked(unlink).mockReset().mockImplementation(real.unlink)
+  vi.mocked(copyFile).mockReset().mockImplementation(real.copyFile)
   await bench?.cleanUp()
 })
 
@@ -114,6 +135,94 @@ test('no more folders are made durable', async () => {
   })
   expect(await bench.activate(many)).toMatchObject({ kind: 'failed', text: 'the node stops' })
   expect([synced, await bench.trees()]).toEqual([1, []])
+})
+
+test('a tree that is not complete is left where it lies, and goes before the next is built', async () => {
+  await started([many])
+  vi.mocked(open).mockImplementation((at, ...more) => {
+    if (String(at).endsWith('folder-20/file')) void bench.activator.stop()
+    return real.open(at, ...more)
+  })
+  expect(await bench.activate(many)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect(vi.mocked(unlink)).not.toHaveBeenCalled()
+  vi.mocked(open).mockImplementation(real.open)
+  bench.restarted()
+  expect(await bench.activate(many)).toMatchObject({ kind: 'healthy' })
+  expect(await readdir(bench.path('.releases'))).toEqual([many.id, 'trees.json'])
+  expect(bench.codes()).toEqual([])
+})
+
+test('nor is what is removed removed to its end', async () => {
+  const trees = [1, 2, 3, 4].map((counter) =>
+    makeRelease(
+      counter,
+      Array.from({ length: 40 }, (_, at) => ({ path: `${at}`, content: `${counter}` })),
+    ),
+  )
+  const [first, second, third, fourth] = trees as [TestRelease, TestRelease, TestRelease, TestRelease]
+  await started(trees)
+  await bench.activate(first)
+  await bench.activate(second, first)
+  bench.restarted({ limits: { ...LIMITS, keepTrees: 1 } as unknown as typeof LIMITS })
+  vi.mocked(unlink).mockImplementation((path) => {
+    void bench.activator.stop()
+    return real.unlink(path)
+  })
+  expect(await bench.activate(third, second)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect(vi.mocked(unlink)).toHaveBeenCalledOnce()
+  expect(bench.codes()).toEqual([])
+  vi.mocked(unlink).mockImplementation(real.unlink)
+  bench.restarted()
+  expect(await bench.activate(fourth, third)).toMatchObject({ kind: 'healthy' })
+  const left = await readdir(bench.path('.releases'))
+  expect(left.filter((name) => name.startsWith('.new-'))).toEqual([])
+})
+
+describe('a file of many megabytes that did not change, where the file system cannot share it', () => {
+  const long = { path: 'long', content: 'y'.repeat(17 * MIB) }
+  const [before, after] = [makeRelease(1, [long], { blockBytes: MIB / 4 }), grown()]
+  function grown(): TestRelease {
+    return makeRelease(2, [long, { path: 'new', content: '' }], { blockBytes: MIB / 4 })
+  }
+  const shared = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE
+
+  beforeEach(async () => {
+    await started([before, after])
+    await bench.activate(before)
+    vi.mocked(copyFile).mockImplementation((from, to, mode) =>
+      mode === shared
+        ? Promise.reject(Object.assign(new Error('not supported'), { code: 'ENOTSUP' }))
+        : real.copyFile(from, to, mode),
+    )
+  })
+
+  test('is copied in pieces, and checked, with no block read', async () => {
+    const readBlock = vi.fn(bench.store.readBlock.bind(bench.store))
+    bench.restarted({ store: { readBlock, readEnvelope: bench.store.readEnvelope.bind(bench.store) } })
+    expect(await bench.activate(after, before)).toMatchObject({ kind: 'healthy', changed: 1 })
+    expect(vi.mocked(copyFile).mock.calls.map(([, , mode]) => mode)).toEqual([shared])
+    expect(
+      readBlock.mock.calls.filter(([digest]) => ![before, after].some(({ pages }) => pages.includes(digest))),
+    ).toEqual([])
+    expect((await readFile(bench.path('current', 'long'))).equals(Buffer.from(long.content))).toBe(true)
+  })
+
+  test.each([
+    ['of its length', 'z'.repeat(17 * MIB)],
+    ['that is longer', `${long.content}z`],
+  ])('is built anew where it was changed to another %s', async (_, content) => {
+    const path = bench.path('current', 'long')
+    await chmod(path, 0o600)
+    await writeFile(path, content)
+    await bench.activate(after, before)
+    expect((await readFile(bench.path('current', 'long'))).equals(Buffer.from(long.content))).toBe(true)
+  })
+
+  test('is not copied to its end where the node stops', async () => {
+    const seen = stopsAtRead((path) => path.endsWith(`${before.id}/long`))
+    expect(await bench.activate(after, before)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+    expect(seen.reads).toBe(1)
+  })
 })
 
 /** Turns of the event loop so far. */

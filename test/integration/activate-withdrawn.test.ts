@@ -1,6 +1,7 @@
 /** An order that is taken back: until files show it nothing comes of it, wherever it waits. */
 import { open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
 import type { Channel, Digest } from '../../src/model/ids.ts'
@@ -38,7 +39,7 @@ async function hangs(): Promise<{ readonly outcome: Promise<unknown>; readonly e
   const deadline = performance.now() + 10_000
   while ((await readFile(begun).catch(() => undefined)) === undefined) {
     if (performance.now() > deadline) throw new Error('the hook did not begin within 10 s')
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await setTimeout(20)
   }
   return { outcome, end: () => writeFile(end, '') }
 }
@@ -55,6 +56,36 @@ test('one that waits for its turn is not shown when that comes', async () => {
   expect(await bench.activator.shown(old.channel)).toBe(old.id)
   // Asked for anew it is shown: what was taken back is the order.
   expect(await bench.activate(stolen, old)).toMatchObject({ kind: 'healthy' })
+})
+
+test('it is out of the way at once: the next of its channel waits for its own turn', async () => {
+  await started([slow, old, stolen])
+  await bench.activate(old)
+  const { outcome, end } = await hangs()
+  const waits = bench.restore(old)
+  bench.activator.withdraw(old.channel, old.id)
+  expect(await Promise.race([waits, setTimeout(5_000, 'waits on')])).toEqual(WITHDRAWN)
+  const next = bench.activate(stolen, old)
+  await end()
+  expect([await outcome, await next]).toMatchObject([{ kind: 'healthy' }, { kind: 'healthy' }])
+})
+
+test('what is new goes before what is looked through again, whatever came first', async () => {
+  const [other, third] = [inChannel('other', 1), inChannel('third', 1)]
+  await started([slow, old, other, third])
+  await bench.activate(old)
+  await bench.activate(other)
+  const { outcome, end } = await hangs()
+  const order: string[] = []
+  const ends = async (name: string, work: Promise<unknown>): Promise<void> => {
+    await work
+    order.push(name)
+  }
+  const all = [ends('old', bench.restore(old)), ends('other', bench.restore(other))]
+  all.push(ends('third', bench.activate(third)))
+  await end()
+  await Promise.all([outcome, ...all])
+  expect(order).toEqual(['third', 'old', 'other'])
 })
 
 test('one whose tree is being built is not built to its end', async () => {

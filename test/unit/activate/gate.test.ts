@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Gate } from '../../../src/activate/gate.ts'
+import { Gate, type Turn } from '../../../src/activate/gate.ts'
 
 /** Who is let in, in order; each may be told to leave. */
 function visitors(width: number, count: number): { inside: number[]; leaves: (() => void)[] } {
@@ -27,16 +27,39 @@ test('so many are inside, and the others come in their order', async () => {
   expect(inside).toEqual([0, 1, 2, 3, 4])
 })
 
-test('those who go first do not wait for the others, and keep their own order', async () => {
+test('those who go first do not wait for the others, nor these for those who go last, and each keep their own order', async () => {
   const gate = new Gate(1)
   const inside: string[] = []
-  const comes = async (name: string, first?: boolean): Promise<void> => {
-    const leave = await gate.enter(first)
+  const comes = async (name: string, turn?: Turn): Promise<void> => {
+    const leave = await gate.enter(turn)
     inside.push(name)
     setImmediate(leave)
   }
-  await Promise.all([comes('a'), comes('b'), comes('c'), comes('back 1', true), comes('back 2', true)])
-  expect(inside).toEqual(['a', 'back 1', 'back 2', 'b', 'c'])
+  const all = [comes('old 1', 'last'), comes('old 2', 'last'), comes('old 3', 'last'), comes('a'), comes('b')]
+  await Promise.all([...all, comes('back 1', 'first'), comes('back 2', 'first')])
+  expect(inside).toEqual(['old 1', 'back 1', 'back 2', 'a', 'b', 'old 2', 'old 3'])
+})
+
+test('whoever gives up waits no longer, takes no place, and is not let in', async () => {
+  const gate = new Gate(1)
+  const leave = await gate.enter()
+  const waiting = new AbortController()
+  const gone = gate.enter('second', waiting.signal)
+  const behind = gate.enter()
+  waiting.abort(new Error('withdrawn'))
+  await expect(gone).rejects.toThrow('withdrawn')
+  await expect(gate.enter('first', waiting.signal)).rejects.toThrow('withdrawn')
+  leave()
+  const leaveBehind = await behind
+  // Nor does it matter to who is inside already.
+  const inside = new AbortController()
+  const next = gate.enter('second', inside.signal)
+  leaveBehind()
+  const leaveNext = await next
+  const last = gate.enter()
+  inside.abort()
+  leaveNext()
+  await last
 })
 
 test('whoever leaves twice makes room once', async () => {

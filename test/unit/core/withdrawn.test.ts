@@ -4,8 +4,8 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
-import { activated, type BenchNode, comes, ofKind, soaked } from './bench-node.ts'
-import { CHANNEL, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+import { activated, BenchNode, comes, ofKind, soaked } from './bench-node.ts'
+import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const stolen = make({ clock: { alice: 2 }, text: 'b=1\n' })
@@ -58,6 +58,13 @@ describe('a root that ends its epoch', () => {
     const node = underWay()
     expect(shows(node.run(activated(stolen, 'unhealthy')))).toEqual([good.id])
     expect(ofKind(adopts(node, raised(ROOT)), 'withdraw')).toEqual([])
+  })
+
+  it('leaves a step back to go on, though a newer release is here', () => {
+    const node = underWay()
+    node.persist(node.run(activated(stolen, 'unhealthy')))
+    expect(ofKind(comes(node, newer), 'withdraw')).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ target: newer.id, gate: null })
   })
 })
 
@@ -118,5 +125,55 @@ describe('the end of', () => {
     expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
     node.persist(node.run(activated(stolen, 'healthy')))
     expect(node.view().channels[0]).toMatchObject({ active: { id: stolen.id }, gate: 'expired' })
+  })
+})
+
+describe('the look through what is shown, after a start', () => {
+  /** It shows the first. */
+  function restarted() {
+    const node = new BenchNode()
+    const started = node.start({
+      floors: [floorOf(good), floorOf(good)],
+      channels: [
+        record([good.id], { active: { release: good.id, epoch: 1, activatedAt: 5, soaked: true } }) as never,
+      ],
+      envelopes: [{ release: good.id, channel: CHANNEL, bytes: good.envelope }],
+      whole: [good.id],
+    })
+    expect(ofKind(started, 'activate')).toMatchObject([{ release: good.id, previous: good.id }])
+    return node
+  }
+
+  it('is taken back for what replaces it, which is shown straight away', () => {
+    const node = restarted()
+    const came = comes(node, newer)
+    expect(ofKind(came, 'withdraw')).toEqual([withdrawn(good)])
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
+    expect(ofKind(node.run(activated(good, 'failed')), 'activate')).toMatchObject([
+      { release: newer.id, previous: good.id },
+    ])
+    node.persist(node.run(activated(newer, 'healthy')))
+    expect(active(node)).toBe(newer.id)
+  })
+
+  it('that is through already changes nothing: the next is shown then', () => {
+    const node = restarted()
+    comes(node, newer)
+    expect(shows(node.run(activated(good, 'healthy')))).toEqual([newer.id])
+  })
+
+  it('goes on while what replaces it is not whole', () => {
+    const node = restarted()
+    expect(ofKind(node.persist(node.run(gossip(newer))), 'withdraw')).toEqual([])
+  })
+
+  it('goes on where what replaces it has failed', () => {
+    const node = restarted()
+    comes(node, newer)
+    node.run(activated(good, 'failed'))
+    // it waits to be tried again, and what is shown is looked through meanwhile
+    expect(shows(node.run(activated(newer, 'failed')))).toEqual([good.id])
+    node.monoMs += 60_000
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
   })
 })
