@@ -5,8 +5,9 @@
  */
 import { constants, createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { createWriter, headerLength } from '@ipld/car/buffer-writer'
 import { CarIndexer } from '@ipld/car/indexer'
-import { CarWriter } from '@ipld/car/writer'
+import { type CID, varint } from 'multiformats'
 import { fromCid, toCid } from '../codec/cid.ts'
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
@@ -31,28 +32,28 @@ const LEAST_REF_BYTES = 1 + 2 + 32 + 1
 const maxCarBlocks = ({ maxPages, maxPageBytes }: Limits): number =>
   1 + maxPages * (1 + Math.floor(maxPageBytes / LEAST_REF_BYTES))
 
-/** @param blocks pages, then blocks, each once */
+/**
+ * The bytes that `CarWriter` of the library gives. But that is written on one side and read on another, so that a failure of the
+ * writing has to be waited for beside each part, and what is raced against one promise is held for as long as that is.
+ * @param blocks pages, then blocks, each once
+ */
 export async function* writeCar(
   envelope: Uint8Array,
   blocks: AsyncIterable<{ readonly digest: Digest; readonly bytes: Uint8Array }>,
 ): AsyncGenerator<Uint8Array> {
   const root = toCid(sha256(envelope))
-  const { writer, out } = CarWriter.create([root])
-  const writing = (async () => {
-    await writer.put({ cid: root, bytes: envelope })
-    for await (const { digest, bytes } of blocks) await writer.put({ cid: toCid(digest), bytes })
-    await writer.close()
-  })()
-  // Told where it is awaited below; until then a failure must not count as unhandled.
-  writing.catch(() => undefined)
-  const parts = out[Symbol.asyncIterator]()
-  const failed = writing.then(() => new Promise<never>(() => undefined))
-  for (let next = parts.next(); ; next = parts.next()) {
-    const part = await Promise.race([next, failed])
-    if (part.done === true) break
-    yield part.value
-  }
-  await writing
+  const roots = [root]
+  yield createWriter(new ArrayBuffer(headerLength({ roots })), { roots }).close()
+  yield* section(root, envelope)
+  for await (const { digest, bytes } of blocks) yield* section(toCid(digest), bytes)
+}
+
+/** How long it is, as a varint, then a CID and what it names. */
+function* section({ bytes: cid }: CID, bytes: Uint8Array): Generator<Uint8Array> {
+  const length = cid.length + bytes.length
+  yield varint.encodeTo(length, new Uint8Array(varint.encodingLength(length)))
+  yield cid
+  yield bytes
 }
 
 export interface OpenedCar {

@@ -2,7 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { CarWriter } from '@ipld/car/writer'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { toCid } from '../../../src/codec/cid.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -30,10 +35,14 @@ async function* blocks(of: Iterable<readonly [Digest, Uint8Array]> = made.conten
   for (const [digest, bytes] of of) yield { digest, bytes }
 }
 
+async function joined(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = []
+  for await (const part of parts) all.push(part)
+  return Buffer.concat(all)
+}
+
 async function write(of?: Iterable<readonly [Digest, Uint8Array]>): Promise<Buffer> {
-  const parts: Uint8Array[] = []
-  for await (const part of writeCar(made.envelope, blocks(of))) parts.push(part)
-  const bytes = Buffer.concat(parts)
+  const bytes = await joined(writeCar(made.envelope, blocks(of)))
   writeFileSync(file, bytes)
   return bytes
 }
@@ -46,6 +55,40 @@ test('A release goes into a CAR file and comes out the same', async () => {
   for (const [digest, bytes] of made.content) expect(await car.content.read(digest)).toEqual(bytes)
   expect(await car.content.read('0'.repeat(64) as Digest)).toBeUndefined()
   await car.close()
+})
+
+test('It is byte for byte what the library writes', async () => {
+  const long = Buffer.alloc(LIMITS.maxBlockBytes, 'x')
+  const content = [...made.content, [sha256(long), long] as const]
+  const root = toCid(sha256(made.envelope))
+  const { writer, out } = CarWriter.create([root])
+  const put = async () => {
+    await writer.put({ cid: root, bytes: made.envelope })
+    for (const [digest, bytes] of content) await writer.put({ cid: toCid(digest), bytes })
+    await writer.close()
+  }
+  const [bytes] = await Promise.all([joined(out), put()])
+  expect(await write(content)).toEqual(bytes)
+})
+
+test('What has been taken is held no longer, while more is written', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const given: WeakRef<Uint8Array>[] = []
+  async function* many() {
+    for (let at = 0; at < 1_000; at += 1) {
+      const bytes = new Uint8Array(1_000).fill(at)
+      given.push(new WeakRef(bytes))
+      yield { digest: sha256(bytes), bytes }
+    }
+  }
+  const car = writeCar(made.envelope, many())
+  while (given.length < 500) await car.next()
+  // what was looked at in a turn lives until its end
+  await setImmediate()
+  collectGarbage()
+  expect(given.filter((one) => one.deref() !== undefined).length).toBeLessThan(10)
+  expect((await car.next()).done).toBe(false)
 })
 
 /** The disk gives so many reads of the file, and then errors. */
@@ -145,9 +188,7 @@ test('What is no release as CAR says so, whatever its length claims', async () =
 
 test('What is wrong with the release or a page in it is said with the file, and what to name instead', async () => {
   const write = async (envelope: Uint8Array, of: Iterable<readonly [Digest, Uint8Array]> = []) => {
-    const parts: Uint8Array[] = []
-    for await (const part of writeCar(envelope, blocks(of))) parts.push(part)
-    writeFileSync(file, Buffer.concat(parts))
+    writeFileSync(file, await joined(writeCar(envelope, blocks(of))))
   }
   const told = (reason: string) => ({
     code: 'CODEC_MALFORMED',
