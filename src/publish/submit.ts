@@ -47,10 +47,16 @@ const PARALLEL = 2
  */
 const REDIALS = 5
 /**
- * Beyond that, one whose connection is lost without a word: once after each time that it took something, so often in all. What
- * lets nothing pass but handshakes is found out after one answer's deadline more, and somebody else is asked.
+ * Beyond that, one whose connection is lost without a word: once after each time that it took something, so often until it has
+ * taken enough since the last. What lets nothing pass but handshakes is found out after one answer's deadline more, and somebody
+ * else is asked.
  */
 const SILENT_REDIALS = 5
+/**
+ * Between two silences: what lies between drops each connection after a while, and the upload goes on. In ten minutes a link of
+ * 0.25 Mbit/s brings that much; who takes a block or two between silences stays far below.
+ */
+const ENOUGH_BYTES = 16 * 1024 * 1024
 /** An upload that it has ended is begun again this often: nothing new is signed for it. */
 const REOPENINGS = 2
 /** A seed that is busy is asked again this often. */
@@ -158,7 +164,7 @@ async function upload(
 ): Promise<Done | undefined> {
   return overCuts(seed, options.limits, async (progressed) => {
     const count = (bytes: number) => {
-      progressed()
+      progressed(bytes)
       sent(bytes)
     }
     let reply = await open(seed, submission.envelope, options)
@@ -176,18 +182,22 @@ async function upload(
 async function overCuts<T>(
   seed: Seed,
   limits: Limits,
-  run: (progressed: () => void) => Promise<T>,
+  run: (progressed: (bytes: number) => void) => Promise<T>,
   atFirst = 0,
 ): Promise<T> {
   let most = atFirst
   let redials = 0
   let silences = 0
+  /** Since the last of them. */
+  let takenBytes = 0
   /** Since it took something last. */
   let wasSilent = false
-  const progressed = () => {
+  const progressed = (bytes: number) => {
     most = REDIALS
     redials = 0
     wasSilent = false
+    takenBytes += bytes
+    if (takenBytes >= ENOUGH_BYTES) silences = 0
   }
   let isCut = seed.isGone === true
   for (;;) {
@@ -207,6 +217,7 @@ async function overCuts<T>(
       if (isSilent && (wasSilent || silences === SILENT_REDIALS)) throw error
       wasSilent ||= isSilent
       silences += Number(isSilent)
+      if (isSilent) takenBytes = 0
       redials += 1
     }
   }
