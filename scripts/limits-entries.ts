@@ -1,4 +1,4 @@
-/** Bytes that one entry of a table takes in memory. test/unit/heap-per-entry.test.ts measures each, and goes red where it takes half as much again. */
+/** Bytes that one entry of a table takes in memory. test/unit/heap-per-entry.test.ts measures each, of a manifest test/unit/daemon/kept-manifests.test.ts, and goes red where it takes half as much again. */
 const KIB = 1024
 
 export const ENTRIES = {
@@ -48,6 +48,8 @@ export const ENTRIES = {
   heartbeat: 17 * KIB,
   /** A byte of a beacon's page with the shortest entries, as bytes and decoded. */
   beaconByte: 10,
+  /** A byte of a manifest's pages, decoded as HTTP reads it. */
+  manifestByte: 5,
   /** A byte of fields that this build does not know, which a document may be full of: as it came, and as it is kept. */
   unknownByte: 2.5,
 } as const

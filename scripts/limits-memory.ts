@@ -218,7 +218,7 @@ function ofFleet(): Held[] {
     },
     {
       what: 'HTTP',
-      of: `${many(L.maxHttpConnections)} connections × (a header of ${kib(L.maxHttpHeaderBytes)} + 64 KiB on their way), \`maxHttpWaiting\` more headers, \`maxHttpAnswerBytes\`, and one listing as long as a manifest may be`,
+      of: `${many(L.maxHttpConnections)} connections × (a header of ${kib(L.maxHttpHeaderBytes)} + 64 KiB on their way), \`maxHttpWaiting\` more headers, \`maxHttpAnswerBytes\`, and the text of one listing as long as a manifest may be`,
       bytes:
         L.maxHttpConnections * (L.maxHttpHeaderBytes + 64 * KIB) +
         L.maxHttpWaiting * L.maxHttpHeaderBytes +

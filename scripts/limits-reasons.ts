@@ -98,6 +98,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxAwaits: 'questions that wait for one release, or for roots to be written',
   acknowledgeMsPerMib: 'see above',
   publishAsksBurst: 'see above',
+  maxListed: 'names of channels in one answer: 200 bytes each at most',
   listsBurst: 'see above',
   auditsBurst: 'see above',
   counterTries: 'of `publish`, not of a node: places taken by another pipeline in a row',
@@ -121,6 +122,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxHttpHeaderBytes: 'what Node reads of a request before its route',
   maxHttpUrlBytes: 'a path of 1 KiB, each byte escaped, and the channel',
   httpRequestTimeoutMs: 'a request that trickles in ends here, and an answer of which nothing is taken',
+  maxKeptManifestBytes:
+    'pages of manifests that HTTP keeps decoded, the newest however long it is: two releases of 100,000 files, which take 50 MB each',
   maxHttpWaiting:
     'requests sent before the answer to the one before, all connections together: hardly a client does so',
   maxWatchers: 'open event streams',

@@ -121,6 +121,8 @@ const hosts = (held: (role: Role) => number): string =>
   ROLES.map((role) => `${gibibytes(held(role))} GiB for a ${role}`).join(', ')
 const forRoles = ROLES.map(() => '---|').join('')
 
+const LONGEST_MANIFEST_BYTES = LIMITS.maxPages * LIMITS.maxPageBytes
+
 /** What publishers add, and what no table counts. */
 const publishers = (): string => `### What keys of the root add
 
@@ -144,6 +146,8 @@ These have no sum, only their factors:
   kept beside them, as the active one and the newest \`keepReleases\` before, adds one, and its content has to be here first.
 - Content that is here takes ${ENTRIES.block} B for each block and page, a release of ${LIMITS.maxFiles.toLocaleString('en')} small files ${mebibytes(LIMITS.maxFiles * ENTRIES.block)}, and more while it is on its way
   ([operations.md](operations.md)). The disk ends it, and no bound here does.
+- Manifests that are read over HTTP stay decoded: ${bytes(LIMITS.maxKeptManifestBytes)} of pages (\`maxKeptManifestBytes\`), or one that is longer, of up to
+  ${bytes(LONGEST_MANIFEST_BYTES)}. Decoded they take up to ${ENTRIES.manifestByte} times as much, ${mebibytes(LIMITS.maxKeptManifestBytes * ENTRIES.manifestByte)} or ${mebibytes(LONGEST_MANIFEST_BYTES * ENTRIES.manifestByte)}, and each that is being read as much beside them.
 - A channel that was stored before \`channels\` was changed keeps its floor and its newest releases: up to \`maxFormerChannels\` of them,
   each with as much as one that is stored. Once the patterns match those again all are stored, beyond \`maxChannels\`, and the operator
   is told at start: together never more than both bounds.

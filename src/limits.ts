@@ -338,7 +338,6 @@ export const LIMITS = {
   maxAuditBytes: 8 * MIB,
   /** Older files of it that stay: 150,000 submissions in all, in 40 MiB. */
   keepAuditFiles: 4,
-  /** Names of channels in one answer: 200 bytes each at most. */
   maxListed: 256,
   /** Such answers a second, all askers together: each sorts the names of up to 20,000 channels. */
   listsPerSecond: 5,
@@ -385,6 +384,7 @@ export const LIMITS = {
   httpRequestTimeoutMs: 30_000,
   /** Answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files. */
   maxHttpAnswerBytes: 64 * MIB,
+  maxKeptManifestBytes: 40 * MIB,
   maxHttpWaiting: 200,
   maxWatchers: 1_000,
   /** Every watcher and some more: each is a descriptor of the node, which it needs for peers and store. */

@@ -37,9 +37,11 @@ interface Listed {
   readonly files: readonly FileView[]
   /** Whoever reads every file asks for each by its path. */
   readonly byPath: ReadonlyMap<string, ManifestEntry>
+  /** As it is encoded, by which goes what it takes decoded: for files, blocks and fields that this build does not know. */
+  readonly pageBytes: number
 }
 
-/** Manifests kept decoded: enough for the channels being read right now. */
+/** Manifests kept decoded: enough for the channels being read right now. `maxKeptManifestBytes` bounds how long they are. */
 const KEPT_MANIFESTS = 8
 
 export function createContent(
@@ -61,14 +63,30 @@ export function createContent(
 
   async function read(release: Release): Promise<Listed> {
     const entries: ManifestEntry[] = []
-    for (const digest of release.header.pages)
-      entries.push(...decodePage(await blockOf(release, digest), limits))
+    let pageBytes = 0
+    for (const digest of release.header.pages) {
+      const page = await blockOf(release, digest)
+      entries.push(...decodePage(page, limits))
+      pageBytes += page.length
+    }
     const manifest = joinParts(entries)
     const files = manifest.map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
     const byPath = new Map(manifest.map((entry) => [entry.path, entry]))
-    const whole = { manifest, files, byPath }
+    const whole = { manifest, files, byPath, pageBytes }
     kept.set(release.id, whole)
+    dropOldest()
     return whole
+  }
+
+  /** The newest stays, however long it is: whoever reads it file by file would have it decoded for each. */
+  function dropOldest(): void {
+    let bytes = 0
+    for (const { pageBytes } of kept.values()) bytes += pageBytes
+    for (const [id, { pageBytes }] of kept) {
+      if (bytes <= limits.maxKeptManifestBytes || kept.size === 1) return
+      kept.delete(id)
+      bytes -= pageBytes
+    }
   }
 
   async function blockOf(release: Release, digest: Digest): Promise<Uint8Array> {

@@ -1,0 +1,81 @@
+/** What is kept of manifests once they were read over HTTP. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, test, vi } from 'vitest'
+import { ENTRIES } from '../../../scripts/limits-entries.ts'
+import { sha256 } from '../../../src/codec/digest.ts'
+import { encodePage } from '../../../src/codec/page.ts'
+import { type Content, createContent } from '../../../src/daemon/content.ts'
+import { MeshError } from '../../../src/errors.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { ManifestEntry } from '../../../src/model/manifest.ts'
+import type { Release } from '../../../src/model/release.ts'
+import { release, storeOf } from './view-of.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+const lost = (of: Release) => new MeshError('STORE_CORRUPT', of.id)
+const empty = (path: string): ManifestEntry => ({
+  path,
+  mode: 0o444,
+  size: 0,
+  digest: sha256(''),
+  blocks: [],
+})
+
+test('the oldest goes once the pages of all are longer than allowed, the newest never', async () => {
+  const { blocks, put, store } = storeOf()
+  const page = (name: string) => encodePage([empty(name)])
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => release(name, 1, [put(page(name))])) as [
+    Release,
+    Release,
+    Release,
+  ]
+  const long = release(
+    'long',
+    1,
+    ['d', 'e', 'f', 'g'].map((name) => put(page(name))),
+  )
+  const limits = { ...LIMITS, maxKeptManifestBytes: 2 * page('a').length }
+  const content = createContent(store, limits, lost)
+  const get = vi.spyOn(blocks, 'get')
+  /** Pages that are read for it. */
+  const reads = async (of: Release) => {
+    get.mockClear()
+    await content.files(of)
+    return get.mock.calls.length
+  }
+  expect([await reads(a), await reads(b), await reads(a), await reads(b)]).toEqual([1, 1, 0, 0])
+  expect([await reads(c), await reads(b), await reads(c), await reads(a)]).toEqual([1, 0, 0, 1])
+  expect([await reads(long), await reads(long), await reads(a), await reads(c)]).toEqual([4, 0, 1, 1])
+})
+
+const digest = sha256('')
+test.each([
+  ['files', Array.from({ length: 2_000 }, (_, at) => empty(at.toString(36).padStart(3, '0')))],
+  ['blocks', [{ ...empty('f'), size: 5_000, blocks: Array(5_000).fill({ digest, size: 1 }) }]],
+])(
+  'a byte of a page with as many %s as may be takes no more than docs/limits.md counts',
+  async (_, entries) => {
+    const { put, store } = storeOf()
+    const page = encodePage(entries)
+    const made = release('r', 1, [put(page)])
+    const kept: Content[] = []
+    const heldBytes = async (more: number) => {
+      for (let at = 0; at < more; at += 1) {
+        const content = createContent(store, LIMITS, lost)
+        await content.files(made)
+        kept.push(content)
+      }
+      collectGarbage()
+      collectGarbage()
+      const { heapUsed, arrayBuffers } = process.memoryUsage()
+      return heapUsed + arrayBuffers
+    }
+    const before = await heldBytes(4)
+    const times = ((await heldBytes(16)) - before) / 16 / page.length
+    expect(times, `${times} bytes for each`).toBeLessThan(1.5 * ENTRIES.manifestByte)
+    expect(kept).toHaveLength(20)
+  },
+)
