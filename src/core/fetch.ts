@@ -17,6 +17,7 @@ import { Jobs } from './fetch/jobs.ts'
 import { Offers } from './fetch/offers.ts'
 import { Pull } from './fetch/pull.ts'
 import { Sources } from './fetch/sources.ts'
+import { stuck } from './fetch/stuck.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { LatestMap, LatestSet } from './latest.ts'
@@ -174,10 +175,9 @@ export class Fetch {
     return { have: blocks - job.missing.size, blocks, sinceMonoMs: job.sinceMonoMs }
   }
 
-  /** Of which no peer gave for so long what is missing, but for the time in which this node's own disk kept it waiting. */
+  /** Of which no peer gave for so long what is missing, though it was their turn. */
   stuck(monoMs: number, ms: number, some = this.#jobs.all()): readonly FetchJob[] {
-    if (this.#disk.isReadOnly || monoMs - this.#disk.behindMonoMs(monoMs) < ms) return []
-    return some.filter((job) => !job.refused && job.missing.size > 0 && monoMs - job.progressMonoMs >= ms)
+    return stuck(some, this.#sources, this.#disk, monoMs, ms)
   }
 
   /** A block whose digest was checked, from whomever: written if some job needs it. @returns whether one does */

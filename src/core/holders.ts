@@ -31,7 +31,7 @@ const ALL: Holder = Object.freeze({ whole: true, likely: false, bits: undefined 
 /** As whoever looks for a source sees it. */
 export type Known = Pick<
   Holders,
-  'announced' | 'any' | 'has' | 'isLiar' | 'isWhole' | 'knows' | 'pick' | 'spread'
+  'announced' | 'any' | 'anyOf' | 'has' | 'isLiar' | 'isWhole' | 'knows' | 'pick' | 'spread'
 >
 
 export class Holders {
@@ -131,6 +131,13 @@ export class Holders {
   /** Somebody whose word counts has announced something. */
   any(counts: (peer: PeerId) => boolean): boolean {
     for (const peer of this.#holders.keys()) if (counts(peer)) return true
+    return false
+  }
+
+  /** And one of these places. */
+  anyOf(places: Bitmap, counts: (peer: PeerId) => boolean): boolean {
+    for (const [peer, { whole, bits }] of this.#holders)
+      if (counts(peer) && (whole || (bits !== undefined && places.pick(bits, 0) !== undefined))) return true
     return false
   }
 

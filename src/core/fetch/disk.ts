@@ -21,6 +21,8 @@ export class Disk {
   /** What it was given first comes first. */
   readonly #writing = new Map<Digest, Write>()
   #bytes = 0
+  /** When it was given a block last, of whatever release. */
+  givenMonoMs = Number.NEGATIVE_INFINITY
   /** When it last ended a write with which it was behind. */
   #behindMonoMs = Number.NEGATIVE_INFINITY
   /** Said once that it writes nothing. */
@@ -45,6 +47,7 @@ export class Disk {
     if (this.#writing.size === 0) this.pace.began(nowMonoMs)
     this.#writing.set(digest, { bytes, sinceMonoMs: nowMonoMs })
     this.#bytes += bytes
+    this.givenMonoMs = nowMonoMs
   }
 
   /** A block is durable, whoever gave it. */

@@ -35,6 +35,8 @@ export class FetchJob {
   /** Being read off the disk. */
   readonly checking = new Set<Digest>()
   progressMonoMs: number
+  /** When others last got a block while it was seen to wait for its turn. */
+  passedMonoMs = Number.NEGATIVE_INFINITY
   /** Said once that nobody gives anything. */
   unavailable = false
   /** The manifest is wrong: nothing can make this release whole. */
@@ -125,6 +127,14 @@ export class FetchJob {
   /** Not all pages are read yet; of one that was refused, or that nobody gives, no more come. */
   get isReading(): boolean {
     return !this.refused && !this.unavailable && this.nextPage !== undefined
+  }
+
+  /**
+   * Nothing of what is missing is being written, or asked of anybody who does not count as silent: of what waits for its turn
+   * nothing was asked in vain.
+   */
+  get isUnasked(): boolean {
+    return this.missing.size <= this.open.count
   }
 
   get isComplete(): boolean {

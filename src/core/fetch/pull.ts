@@ -189,9 +189,7 @@ export class Pull {
    * be found all the same.
    */
   #mayQuery(job: FetchJob, monoMs: number): boolean {
-    // of what waits for its turn nothing was asked in vain
-    if (!this.#config.submit || job.missing.size <= job.open.count || monoMs < job.nextQueryMonoMs)
-      return false
+    if (!this.#config.submit || job.isUnasked || monoMs < job.nextQueryMonoMs) return false
     return monoMs - job.progressMonoMs >= this.#patience.rescueMs
   }
 

@@ -54,7 +54,7 @@ export class Queries {
     // What an ordinary node of another region was given, seeds bring home: each other time they ask there.
     const asksFar = nearer.length === 0 || (submit && job.rounds % 2 === 0 && farther.length > 0)
     const from = asksFar ? farther : nearer
-    const asked = inTurn(from, job.questioned, limits.offersAtOnce)
+    const asked = inTurn(this.#unknown(job, from, monoMs), job.questioned, limits.offersAtOnce)
     if (asked.length > 0) job.onAsked(monoMs)
     for (const { peer } of asked) {
       const id = step.nextRequest()
@@ -63,6 +63,13 @@ export class Queries {
       const timeoutMs = limits.blockDeadlineMs
       step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
     }
+  }
+
+  /** Of what waits for its turn, whoever has said to have all of it need not say so again and again. */
+  #unknown(job: FetchJob, from: readonly AdmittedSession[], monoMs: number): readonly AdmittedSession[] {
+    if (monoMs - job.passedMonoMs >= this.#patience.rescueMs) return from
+    const holders = this.#sources.of(job.release.id)
+    return from.filter(({ peer }) => !holders.isWhole(peer) || !this.#sources.counts(peer))
   }
 
   /** Somebody new may have what nobody near has so far. */

@@ -12,8 +12,8 @@ import { OwnJourney } from '../../../src/core/own-journey.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
-import { BenchNode, ofKind } from '../core/bench-node.ts'
-import { CHANNEL, floorOf, given, type Made, make, record } from '../core/fleet.ts'
+import { CHANNEL, given, type Made, make } from '../core/fleet.ts'
+import { asked, starting } from './many.ts'
 
 interface Both {
   readonly made: Made
@@ -23,31 +23,6 @@ interface Both {
 const COUNT = 400
 /** Jobs of one event, and some. */
 const MOST = 150
-
-/** A node that starts with so many channels of which no content is here. */
-function starting(count: number, ...neighbours: readonly PeerId[]) {
-  const all = Array.from({ length: count }, (_, at) => {
-    const channel = `app/c-${at}` as Channel
-    return { channel, made: make({ clock: { alice: 1 }, text: `${at}`, header: { channel } }) }
-  })
-  const node = new BenchNode()
-  for (const neighbour of neighbours) node.peer(neighbour)
-  const effects = node.start({
-    floors: all.map(({ channel, made }) => ({ ...floorOf(made), channel })),
-    channels: all.map(({ channel, made }) => ({ ...record([made.id]), channel })) as never,
-    envelopes: all.map(({ channel, made }) => ({ release: made.id, channel, bytes: made.envelope })),
-  })
-  return { node, all, effects }
-}
-
-/** Requests of one kind, of whom and what about. */
-function asked(effects: readonly Effect[], type: 'have' | 'want') {
-  return ofKind(effects, 'request').flatMap(({ id, peer, request }) => {
-    if (request.protocol !== 'blocks' || request.message.type !== type) return []
-    const { digest, release } = request.message as { readonly digest?: Digest; readonly release?: ReleaseId }
-    return [{ id, peer, digest, release }]
-  })
-}
 
 test('each of them is looked at in its turn, and no event looks at all', () => {
   const looks = vi.spyOn(Ranking.prototype, 'candidates')

@@ -1,0 +1,29 @@
+/**
+ * Releases of which no peer gives what is missing. What only waits for its turn is none of them: what lacks least has the places
+ * there are (`goes.ts`), and of a hundred under way most get no block for minutes, whoever has them.
+ */
+import type { Disk } from './disk.ts'
+import type { FetchJob } from './job.ts'
+import type { Sources } from './sources.ts'
+
+/** Of these, those so long without any block, but for the time in which this node's own disk, or others first in turn, kept them waiting. */
+export function stuck(
+  some: readonly FetchJob[],
+  sources: Sources,
+  disk: Disk,
+  monoMs: number,
+  ms: number,
+): readonly FetchJob[] {
+  if (disk.isReadOnly || monoMs - disk.behindMonoMs(monoMs) < ms) return []
+  for (const job of some) if (disk.givenMonoMs > servedMonoMs(job)) wait(job, sources, disk.givenMonoMs)
+  return some.filter((job) => !job.refused && job.missing.size > 0 && monoMs - servedMonoMs(job) >= ms)
+}
+
+const servedMonoMs = ({ progressMonoMs, passedMonoMs }: FetchJob): number =>
+  Math.max(progressMonoMs, passedMonoMs)
+
+/** Its time begins anew with what came of others, and goes on from there once its turn has come or nothing comes at all. */
+function wait(job: FetchJob, sources: Sources, givenMonoMs: number): void {
+  const isWaiting = job.isUnasked && sources.of(job.release.id).anyOf(job.open, sources.counts)
+  if (isWaiting) job.passedMonoMs = givenMonoMs
+}
