@@ -78,6 +78,12 @@ describe('alerts', () => {
       expect(asked.filter((pattern) => new RegExp(`^(?:${pattern})$`).test(code))).toHaveLength(1)
   })
 
+  test('a fetch that takes long is one only while what is missing does not get less', () => {
+    const slow = rules.find(({ alert }) => alert === 'ConfmeshFetchSlow')?.expr ?? ''
+    expect(namesIn(slow)).toEqual(['confmesh_fetch_age_seconds', 'confmesh_fetch_blocks_missing'])
+    expect(slow).toMatch(/ and delta\(confmesh_fetch_blocks_missing\[5m\]\) >= 0$/)
+  })
+
   test('none is there twice', () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length)
   })
