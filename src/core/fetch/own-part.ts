@@ -31,6 +31,33 @@ export class OwnPart {
     this.#needed = job.needed
   }
 
+  /** With these, by ascending digest as well, which further pages have named: of those that were known few are looked at again. */
+  joinedBy(further: readonly number[]): OwnPart {
+    const { digests } = this.#job
+    const places: number[] = []
+    let at = 0
+    const takeUpTo = (end: number) => {
+      for (; at < end; at += 1) places.push(this.#places[at] as number)
+    }
+    for (const place of further) {
+      takeUpTo(this.#after(digests[place] as Digest, at))
+      places.push(place)
+    }
+    takeUpTo(this.#places.length)
+    return new OwnPart(this.#job, this.entrants, places)
+  }
+
+  /** Where the digest would stand, from there on. */
+  #after(digest: Digest, from: number): number {
+    let [low, high] = [from, this.#places.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#job.digests[this.#places[middle] as number] as Digest) < digest) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   /** Blocks, those that are here among them. */
   get size(): number {
     return this.#places.length
@@ -91,16 +118,24 @@ export class OwnParts {
   look(journey: Journey, job: FetchJob, sessions: readonly AdmittedSession[], now: Now): OwnPart {
     const known = this.#parts.get(job)
     const entrants = this.#storing(journey, job, sessions, now, known?.entrants)
-    if (known?.blocksKnown === job.digests.length && known.entrants.sameAs(entrants.peers)) return known
-    const { self } = this.#config
-    const places = job.digests
-      .map((digest, place) => ({ digest, place }))
-      .filter(({ digest }) => entrants.fetcher(this.key(job, digest)) === self)
-      .sort((a, b) => (a.digest < b.digest ? -1 : 1))
-      .map(({ place }) => place)
-    const part = new OwnPart(job, entrants, places)
+    const isSame = known?.entrants.sameAs(entrants.peers) === true
+    if (isSame && known.blocksKnown === job.digests.length) return known
+    // That one node brings all in shows with the last page, and is true of what was known before, too.
+    const part =
+      isSame && !this.isSingle(job)
+        ? known.joinedBy(this.#own(job, entrants, known.blocksKnown))
+        : new OwnPart(job, entrants, this.#own(job, entrants, 0))
     this.#parts.set(job, part)
     return part
+  }
+
+  /** From this place on, by ascending digest: to reckon a block takes a mix of bits for each gateway, with each page for all of them seconds. */
+  #own(job: FetchJob, entrants: Entrants, from: number): readonly number[] {
+    const { digests } = job
+    const places: number[] = []
+    for (let place = from; place < digests.length; place += 1)
+      if (entrants.fetcher(this.key(job, digests[place] as Digest)) === this.#config.self) places.push(place)
+    return places.sort((a, b) => ((digests[a] as Digest) < (digests[b] as Digest) ? -1 : 1))
   }
 
   /**
