@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { behind } from './priority.ts'
 
-const DISK_BYTES = 96 * 1024 * 1024
+/** Of it 64 MiB are not for content. */
+const DISK_BYTES = 160 * 1024 * 1024
 /** A stop that takes longer is no clean one. */
 const STOP_MS = 30_000
 

@@ -210,9 +210,9 @@ export class Dispatcher implements CoreFacts {
         return this.#activated(step, event)
       case 'storeMode':
         this.#node.readOnly = event.readOnly ? (event.code ?? 'STORE_FULL') : undefined
-        this.#journey.fetch.onStoreMode(step, this.#journey, event.readOnly)
-        this.#housekeeping.collectSoon(step)
-        if (!event.readOnly) this.#housekeeping.saveNow(step)
+        this.#node.isShort = event.short === true
+        this.#journey.fetch.onStoreMode(step, this.#journey, event.readOnly, event.short)
+        this.#housekeeping.onStoreMode(step)
         return settleAll(this.#node, step)
     }
   }

@@ -73,7 +73,8 @@ export type Effect =
   /**
    * Remove what nothing keeps any more, down to the cache's bound. `keep` is complete. What `uploads` under way
    * name stays though no release names it; all else is cache: an upload was given up. Pages of those `awaited` are on their
-   * way. Of those in `envelopes` only the content may go. Answered by `collected`; until then there is no second one.
+   * way. Of those in `envelopes` only the content may go. `short`: the disk needs the room of the cache, and none stays.
+   * Answered by `collected`; until then there is no second one.
    */
   | {
       readonly kind: 'collect'
@@ -81,6 +82,7 @@ export type Effect =
       readonly envelopes: readonly ReleaseId[]
       readonly awaited: readonly ReleaseId[]
       readonly uploads: readonly Digest[]
+      readonly short?: boolean
     }
   /** Remember a peer for the next start. */
   | { readonly kind: 'rememberPeer'; readonly peer: PeerId; readonly record: Uint8Array }

@@ -91,7 +91,10 @@ export type Event =
       readonly release: ReleaseId
       readonly outcome: ActivationOutcome
     }
-  /** The store takes writes again, or no longer; `code` says why not: without one the disk is full. */
-  | { readonly kind: 'storeMode'; readonly readOnly: boolean; readonly code?: Code }
+  /**
+   * The store takes writes again, or no longer; `code` says why not: without one the disk is full. `short`: so little room is
+   * left that it takes no blocks by themselves; all else it does.
+   */
+  | { readonly kind: 'storeMode'; readonly readOnly: boolean; readonly code?: Code; readonly short?: boolean }
 
 export type EventOf<K extends Event['kind']> = Extract<Event, { readonly kind: K }>

@@ -140,7 +140,7 @@ export class Fetch {
 
   /** Missing here, and asked for, written or to be asked for: of a disk that takes nothing nobody waits for it. */
   isComing(digest: Digest): boolean {
-    return this.#disk.isWriting(digest) || (!this.#disk.isReadOnly && this.#jobs.areWithout(digest))
+    return this.#disk.isWriting(digest) || (!this.#disk.takesNoBlocks && this.#jobs.areWithout(digest))
   }
 
   isAskedOf(digest: Digest, peer: PeerId): boolean {
@@ -233,8 +233,8 @@ export class Fetch {
   }
 
   /** A disk that takes nothing: what is asked for would come in vain, over and over. The store says when it takes bytes again. */
-  onStoreMode(step: Step, journey: Journey, isReadOnly: boolean): void {
-    this.#disk.isReadOnly = isReadOnly
+  onStoreMode(step: Step, journey: Journey, isReadOnly: boolean, isShort = false): void {
+    this.#disk.setMode(isReadOnly, isShort)
     // Nobody was to bring anything meanwhile.
     for (const job of this.#jobs.all()) {
       job.progressMonoMs = step.now.monoMs
@@ -297,7 +297,7 @@ export class Fetch {
     const some = this.#jobs.inTurn()
     if (some.length === 0) return
     for (const job of some) this.#advance(step, journey, job)
-    if (!this.#disk.isReadOnly) this.#complain(step, some)
+    if (!this.#disk.takesNoBlocks) this.#complain(step, some)
     this.#pump(step, journey)
   }
 
@@ -383,7 +383,7 @@ export class Fetch {
   }
 
   #pump(step: Step, journey: Journey, only?: FetchJob, first?: FetchJob): void {
-    if (this.#disk.isReadOnly) return
+    if (this.#disk.takesNoBlocks) return
     if (this.#disk.isPaused(step.now.monoMs)) step.wakeAt(this.#disk.pausedUntilMonoMs)
     else this.#pull.pump(step, journey, only, first)
   }

@@ -312,9 +312,9 @@ export class Gateways implements Stage {
     return above < places ? Math.min(standing, places - 1) : undefined
   }
 
-  #stopgap({ now }: Step, { readOnly }: Journey): Stopgap | undefined {
+  #stopgap({ now }: Step, { takesNoBlocks }: Journey): Stopgap | undefined {
     const { submit, gatewayLast } = this.#config
-    if (submit || gatewayLast || readOnly) return 'seed'
+    if (submit || gatewayLast || takesNoBlocks) return 'seed'
     return this.#proven.at(now.monoMs) ? undefined : 'new'
   }
 

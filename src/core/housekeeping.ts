@@ -155,6 +155,12 @@ export class Housekeeping {
     if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
   }
 
+  /** Room is made, and what could not be written is. */
+  onStoreMode(step: Step): void {
+    this.collectSoon(step)
+    if (this.#node.readOnly === undefined) this.saveNow(step)
+  }
+
   /** A fetch that was ended, or a disk that takes writes again: what came of it is cache. */
   collectSoon(step: Step): void {
     this.#collectAtMonoMs ??= Math.max(step.now.monoMs + COLLECT_EVERY_MS, this.#nextCollectMonoMs)
@@ -203,7 +209,7 @@ export class Housekeeping {
     const keep = new Set<ReleaseId>(this.#hooks.fetching())
     const envelopes = new Set<ReleaseId>()
     const cache: ReleaseId[] = []
-    const { cells, config } = this.#node
+    const { cells, config, isShort: short } = this.#node
     for (const cell of cells.values()) {
       if (cell.stored) neededBy(cell, config.keepReleases, keep)
       else cache.push(...neededBy(cell, config.keepReleases))
@@ -214,14 +220,15 @@ export class Housekeeping {
       cache.filter((id) => !keep.has(id)),
     )
     const reading = this.#hooks.reading()
-    // What they hold up is looked at again: their pages come soon, or are known not to.
-    if (reading.length > 0) this.collectSoon(step)
+    // What they hold up is looked at again: their pages come soon, or are known not to. So is a disk without room.
+    if (reading.length > 0 || short) this.collectSoon(step)
     step.emit({
       kind: 'collect',
       keep: [...keep],
       envelopes: [...envelopes],
       awaited: [...new Set([...reading, ...this.#counting()])],
       uploads: this.#hooks.uploads()?.named() ?? [],
+      ...(short && { short }),
     })
   }
 

@@ -122,6 +122,8 @@ export interface Journey {
   hasBlock(digest: Digest): boolean
   /** Why its disk takes nothing: nothing is fetched for now. */
   readonly readOnly: Code | undefined
+  /** Nor is it where there is too little room for blocks by themselves. */
+  readonly takesNoBlocks: boolean
   sessions(): Iterable<Session>
   admitted(): Iterable<AdmittedSession>
   session(peer: PeerId): Session | undefined

@@ -267,6 +267,10 @@ export class OwnJourney implements Journey {
     return this.#node.readOnly
   }
 
+  get takesNoBlocks(): boolean {
+    return this.#node.readOnly !== undefined || this.#node.isShort
+  }
+
   sessions(): Iterable<Session> {
     return this.#hooks.sessions()
   }

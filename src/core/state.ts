@@ -95,6 +95,8 @@ export interface NodeState {
   readonly unsavedRoots: Map<number, 'writing' | Code>
   /** Why the store takes no writes. */
   readOnly: Code | undefined
+  /** It has too little room for blocks by themselves. */
+  isShort: boolean
   /** Nothing is activated before this time: a node without a floor asks others first. */
   waitUntilMonoMs: number | undefined
   /** The root's time was over when all channels were last looked at. */
@@ -114,6 +116,7 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     blocks: new Set(),
     unsavedRoots: new Map(),
     readOnly: undefined,
+    isShort: false,
     waitUntilMonoMs: undefined,
     rootOver: false,
   }

@@ -56,6 +56,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     ready: waitingFor.length === 0,
     waitingFor,
     readOnly: node.readOnly,
+    isShort: node.isShort,
     beaconMonoMs: sources.beaconMonoMs,
     silentKeys: sources.silentKeys,
     own: sources.own,
@@ -160,7 +161,13 @@ function failedBefore({ state }: Cell): LastError | undefined {
 }
 
 /** What is not here is not fetched, and what is here not shown, while the store takes no writes. */
-function unwritten({ readOnly: code }: NodeState, gate: Gate, { wallMs }: Now): LastError | undefined {
+function unwritten(node: NodeState, gate: Gate, { wallMs }: Now): LastError | undefined {
+  const { readOnly: code, isShort } = node
+  if (code === undefined && isShort && gate === 'content') {
+    const text =
+      'too little room on the disk: what is missing of the newest release waits until there is more'
+    return { code: 'STORE_FULL', text, at: wallMs }
+  }
   if (code === undefined || (gate !== 'content' && gate !== 'read-only')) return undefined
   return { code, text: 'the store takes no writes: the newest release waits until it does', at: wallMs }
 }

@@ -69,6 +69,8 @@ export interface CoreView {
   readonly waitingFor: readonly string[]
   /** Why the store takes no writes. */
   readonly readOnly: Code | undefined
+  /** It has too little room for blocks by themselves. */
+  readonly isShort: boolean
   /** Monotonic time at which the newest freshness beacon came; the start where none has yet. */
   readonly beaconMonoMs: number
   /** Freshness keys of the root, other than our own, of which nothing was heard for as long as it allows. */

@@ -222,7 +222,7 @@ const STORE_ADVICE: Partial<Record<Code, string>> = {
   STORE_CORRUPT: 'restart the node: it sets the damaged one aside',
 }
 
-function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string }[] {
+function problemsOf({ twin, readOnly, isShort }: CoreView): { code: Code; message: string }[] {
   const problems: { code: Code; message: string }[] = []
   if (twin !== undefined) {
     const where = twin.length === 0 ? '' : `, reached at ${twin.join(', ')}`
@@ -232,6 +232,10 @@ function problemsOf({ twin, readOnly }: CoreView): { code: Code; message: string
   if (readOnly !== undefined) {
     const advice = STORE_ADVICE[readOnly] ?? 'the log says which folder and why'
     problems.push({ code: readOnly, message: `the store takes no writes; ${advice}` })
+  } else if (isShort) {
+    const message =
+      'too little room on its disk: content is neither fetched nor taken; free space, or see the log'
+    problems.push({ code: 'STORE_FULL', message })
   }
   return problems
 }

@@ -123,7 +123,7 @@ export function createDriver(
   }
 
   /** What the disk says, which no event tells. */
-  function noteFailure(level: 'warn' | 'error', error: unknown, what = ''): Code {
+  function noteFailure(level: 'debug' | 'warn' | 'error', error: unknown, what = ''): Code {
     const code = isMeshError(error) ? error.code : 'STORE_FAILED'
     const text = `${what}${error instanceof Error ? error.message : String(error)}`
     ports.log.note({ kind: 'note', level, code, text })
@@ -166,7 +166,12 @@ export function createDriver(
     try {
       await ports.store.commit(effect.writes, effect.sync)
     } catch (error) {
-      const code = noteFailure('error', error)
+      // That it has no room for blocks the store says itself, and not of each that is on its way.
+      const isKnown =
+        isMeshError(error) &&
+        error.code === 'STORE_FULL' &&
+        effect.writes.every(({ kind }) => kind === 'block')
+      const code = noteFailure(isKnown ? 'debug' : 'error', error)
       dispatch({ kind: 'persistFailed', ticket: effect.ticket, code })
       return
     }
@@ -208,8 +213,8 @@ export function createDriver(
   async function collect(effect: EffectOf<'collect'>): Promise<void> {
     let digests: readonly Digest[] = []
     try {
-      const { keep, envelopes, awaited, uploads } = effect
-      const bound = { maxCacheBytes: options.maxCacheBytes, envelopes, awaited, uploads }
+      const { keep, envelopes, awaited, uploads, short } = effect
+      const bound = { maxCacheBytes: short ? 0 : options.maxCacheBytes, envelopes, awaited, uploads }
       digests = await ports.store.collect(keep, bound, stopping.signal)
     } catch (error) {
       noteFailure('warn', error, 'cache not collected: ')

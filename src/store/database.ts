@@ -32,6 +32,8 @@ export interface Database {
   compact(from: string, to: string): Promise<void>
   /** Throws while the disk takes no bytes. */
   probe(bytes: number): Promise<void>
+  /** Throws where the disk says that it has fewer left. */
+  demandRoom(bytes: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -133,6 +135,7 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
     sizeOf: async (from, to) => opened().approximateSize(from, to),
     compact: async (from, to) => opened().compactRange(from, to),
     probe: (bytes) => probeFolder(dir, bytes),
+    demandRoom: (bytes) => demandRoom(dir, bytes),
     close: async () => level?.close(),
   }
 }

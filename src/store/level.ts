@@ -23,6 +23,7 @@ import { checkMeta } from './meta.ts'
 import { operationsOf, pick } from './operations.ts'
 import { readAll, type StoreContent } from './read-all.ts'
 import { ENVELOPE, readRecord } from './records.ts'
+import { Reserve } from './reserve.ts'
 import { isBlock } from './stray-blocks.ts'
 import { checkWhole } from './whole-check.ts'
 
@@ -38,6 +39,7 @@ export class LevelStore implements StorePort {
   readonly #times: CommitTimes
   readonly #damaged: DamagedRecords
   readonly #deadSpace: DeadSpace
+  readonly #reserve: Reserve
   #index = new StoreIndex()
   #locks: readonly Lock[] = []
 
@@ -52,7 +54,7 @@ export class LevelStore implements StorePort {
       log: init.log,
       onMode: (code) => {
         if (code === undefined) void this.#deadSpace.giveBack()
-        init.emit?.({ kind: 'storeMode', readOnly: code !== undefined, ...(code && { code }) })
+        this.#reserve.onMode(code)
       },
       checkPlace: () => this.#watch.check(),
       alone: (work) => this.#queue.run(work),
@@ -65,6 +67,8 @@ export class LevelStore implements StorePort {
     })
     const { dir, log } = init
     this.#deadSpace = new DeadSpace({ dir, log, database: this.#database, index: () => this.#index })
+    const demandRoom = (bytes: number) => this.#database.withRoom(() => this.#raw.demandRoom(bytes))
+    this.#reserve = new Reserve({ ...init, demandRoom })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
     this.#audit = auditLog(dirname(init.dir), init.limits, init.log)
     this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
@@ -105,7 +109,8 @@ export class LevelStore implements StorePort {
   }
 
   commit(writes: readonly Write[], sync: boolean): Promise<void> {
-    return this.#times.of(this.#queue.commit(writes, sync))
+    const queued = () => this.#queue.commit(writes, sync)
+    return this.#times.of(this.#reserve.demand(writes)?.then(queued) ?? queued())
   }
 
   /** Of the oldest commit under way; 0 where there is none. */
@@ -165,6 +170,7 @@ export class LevelStore implements StorePort {
 
   async close(): Promise<void> {
     this.#database.stopProbing()
+    this.#reserve.stop()
     await this.#deadSpace.stop()
     await this.#queue.run(() => this.#database.close())
     this.#watch.stop()

@@ -17,7 +17,9 @@ export class Disk {
   /** How fast blocks go to it, and large releases are asked for. */
   readonly pace = new BulkPace()
   /** It takes nothing; the store says when it does again. */
-  isReadOnly = false
+  #isReadOnly = false
+  /** It takes all but blocks by themselves, for want of room; the same. */
+  #isShort = false
   /** What it was given first comes first. */
   readonly #writing = new Map<Digest, Write>()
   #bytes = 0
@@ -36,6 +38,16 @@ export class Disk {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  setMode(isReadOnly: boolean, isShort: boolean): void {
+    this.#isReadOnly = isReadOnly
+    this.#isShort = isShort
+  }
+
+  /** Who asks for any asks in vain. */
+  get takesNoBlocks(): boolean {
+    return this.#isReadOnly || this.#isShort
   }
 
   isWriting(digest: Digest): boolean {
@@ -67,7 +79,7 @@ export class Disk {
 
   /** It takes nothing now, as far as is known. */
   isPaused(nowMonoMs: number): boolean {
-    return this.isReadOnly || nowMonoMs < this.#pausedUntilMonoMs
+    return this.#isReadOnly || nowMonoMs < this.#pausedUntilMonoMs
   }
 
   pause(nowMonoMs: number): void {

@@ -14,7 +14,7 @@ export function stuck(
   monoMs: number,
   ms: number,
 ): readonly FetchJob[] {
-  if (disk.isReadOnly || monoMs - disk.behindMonoMs(monoMs) < ms) return []
+  if (disk.takesNoBlocks || monoMs - disk.behindMonoMs(monoMs) < ms) return []
   for (const job of some) if (disk.givenMonoMs > servedMonoMs(job)) wait(job, sources, disk.givenMonoMs)
   return some.filter((job) => !job.refused && job.missing.size > 0 && monoMs - servedMonoMs(job) >= ms)
 }

@@ -101,6 +101,9 @@ export class FakeJourney implements Journey {
   isWhole = () => false
   hasBlock = () => false
   readOnly: Code | undefined = undefined
+  get takesNoBlocks() {
+    return this.readOnly !== undefined
+  }
   sessions = () => this.links.values()
   admitted = (): Iterable<AdmittedSession> => [...this.links.values()].filter(isAdmitted)
   session = (id: PeerId) => this.links.get(id)

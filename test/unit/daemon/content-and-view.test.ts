@@ -280,6 +280,14 @@ describe('view', () => {
     },
   )
 
+  test('so is a disk with too little room for content, unless it takes nothing at all', () => {
+    const problems = (readOnly?: 'STORE_FAILED') => viewOf(undefined, readOnly, true).view.status().problems
+    const message =
+      'too little room on its disk: content is neither fetched nor taken; free space, or see the log'
+    expect(problems()).toEqual([{ code: 'STORE_FULL', message }])
+    expect(problems('STORE_FAILED')).toMatchObject([{ code: 'STORE_FAILED' }])
+  })
+
   test('a listing that is slow to read never makes older news come last', async () => {
     const { view, waits, activate } = viewOf()
     const seen: ReleaseChange[] = []

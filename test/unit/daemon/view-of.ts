@@ -34,7 +34,11 @@ export const release = (name: string, counter: number, pages: readonly Digest[])
 })
 
 /** A view over one channel; what each release's listing waits for is the test's. */
-export function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: number }, readOnly?: Code) {
+export function viewOf(
+  fetch?: { have: number; blocks: number; sinceMonoMs: number },
+  readOnly?: Code,
+  isShort = false,
+) {
   let active: Release | undefined = release('one', 1, [])
   const waits = new Map<string, Promise<void>>()
   const content = {
@@ -60,6 +64,7 @@ export function viewOf(fetch?: { have: number; blocks: number; sinceMonoMs: numb
     sessions: [],
     channels: [entry()],
     readOnly,
+    isShort,
   }))
   const core = {
     view: whole,

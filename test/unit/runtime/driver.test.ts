@@ -2,14 +2,15 @@ import { expect, test, vi } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
 import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
 import { createDriver } from '../../../src/runtime/driver.ts'
-import type { CacheBound, Effect, Event, Ports } from '../../../src/runtime/ports.ts'
+import type { CacheBound, Effect, EffectOf, Event, Ports } from '../../../src/runtime/ports.ts'
 
 const keep = ['a'.repeat(64) as ReleaseId]
 const envelopes = ['b'.repeat(64) as ReleaseId]
-const collect: Effect = { kind: 'collect', keep, envelopes, awaited: keep, uploads: [] }
+const BLOCK = { kind: 'block', digest: '1'.repeat(64), bytes: Uint8Array.of(1) } as const
+const collect: EffectOf<'collect'> = { kind: 'collect', keep, envelopes, awaited: keep, uploads: [] }
 
 /** Collects once, from a store that gives up these blocks. */
-async function collected(gone: readonly Digest[]) {
+async function collected(gone: readonly Digest[], effect = collect) {
   const events: Event[] = []
   const asked: [readonly ReleaseId[], CacheBound, AbortSignal?][] = []
   const store = {
@@ -21,7 +22,7 @@ async function collected(gone: readonly Digest[]) {
   const core = {
     handle: (event: Event): readonly Effect[] => {
       events.push(event)
-      return event.kind === 'tick' ? [collect] : []
+      return event.kind === 'tick' ? [effect] : []
     },
   }
   const ports = { store, clock: { now: () => ({ monoMs: 0, wallMs: 0 }) } } as unknown as Ports
@@ -40,6 +41,30 @@ test('what a collection removed is told at once, as no damage', async () => {
 
 test('and where it removed nothing, that it is over: until then there is no other', async () => {
   expect((await collected([])).events).toEqual([{ kind: 'tick' }, { kind: 'collected', digests: [] }])
+})
+
+test('of a disk that is short of room nothing stays that is cache', async () => {
+  const { asked } = await collected([], { ...collect, short: true })
+  expect(asked).toMatchObject([[keep, { maxCacheBytes: 0 }, {}]])
+})
+
+test.each([
+  ['a block alone, for want of room, the store has said', 'STORE_FULL', [BLOCK], 'debug'],
+  ['a block alone, for another reason', 'STORE_FAILED', [BLOCK], 'error'],
+  ['an order', 'STORE_FULL', [BLOCK, { kind: 'unwhole', release: keep[0] }], 'error'],
+] as const)('a write that fails is told, and noted: %s', async (_, code, writes, level) => {
+  const events: Event[] = []
+  const note = vi.fn()
+  const persist = { kind: 'persist', writes, sync: false, ticket: 1 } as unknown as Effect
+  const core = { handle: (event: Event) => (events.push(event) === 1 ? [persist] : []) }
+  const ports = {
+    store: { commit: () => Promise.reject(new MeshError(code, 'no')) },
+    clock: { now: () => ({ monoMs: 0, wallMs: 0 }) },
+    log: { note },
+  } as unknown as Ports
+  createDriver(core, ports, { maxCacheBytes: 7 }).dispatch({ kind: 'tick' })
+  await vi.waitFor(() => expect(events.at(-1)).toEqual({ kind: 'persistFailed', ticket: 1, code }))
+  expect(note.mock.calls).toEqual([[{ kind: 'note', level, code, text: 'no' }]])
 })
 
 test('what the store says while it is read, the core hears once it knows what is stored', async () => {
