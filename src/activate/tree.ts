@@ -1,5 +1,5 @@
 import { constants, type Dirent, type Stats } from 'node:fs'
-import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rmdir, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -11,6 +11,19 @@ import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
 
 /** Trees under construction, or on their way out: removed before the next one. No release id begins like this. */
 export const UNFINISHED = '.new-'
+
+const MIB = 1024 * 1024
+/** As much as blocks leave on the disk of the store, which may be this one. A smaller tree is built without a look. */
+const SPARE_BYTES = 64 * MIB
+/**
+ * File systems, by the number that they have on Linux, on which a file takes as many bytes as it has, and whether they can clone
+ * one: ext4, tmpfs and XFS. Of others it is not known before: they may compress what is written.
+ */
+const CLONES: ReadonlyMap<number, boolean> = new Map([
+  [0xef53, false],
+  [0x01021994, false],
+  [0x58465342, true],
+])
 
 /** Files and folders looked at before I/O and timers come again: some milliseconds, with paths as long as may be. */
 const SLICE = 4_096
@@ -42,6 +55,7 @@ export async function buildTree(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { releases, name, last, changed, files, ownership, stop } = plan
+  await demandRoom(plan)
   // A new name each time: half a tree that cannot be removed is in nobody's way.
   const root = await mkdtemp(join(releases, `${UNFINISHED}${name}.`))
   try {
@@ -73,6 +87,27 @@ export async function buildTree(
     await removeTree(root, stop).catch(() => {})
     throw error
   }
+}
+
+/**
+ * A tree that does not fit would be written up to the disk's last byte, which others need, and again with each try.
+ * @throws ENOSPC
+ */
+async function demandRoom({ releases, last, changed, files }: TreePlan): Promise<void> {
+  let [all, fresh] = [0, 0]
+  for await (const slice of slicesOf(files))
+    for (const { path, size } of slice) {
+      all += size
+      if (last === undefined || changed.has(path)) fresh += size
+    }
+  if (all <= SPARE_BYTES) return
+  const { type, blocks, bavail, bsize } = await statfs(releases)
+  const clones = CLONES.get(type)
+  const needed = clones === false ? all : fresh
+  // Some file systems have no size and say 0 of all.
+  if (clones === undefined || needed <= SPARE_BYTES || blocks === 0) return
+  if (bavail * bsize < needed + SPARE_BYTES)
+    throw Object.assign(new Error('no space left for the tree'), { code: 'ENOSPC' })
 }
 
 /** Root first, every folder after the one that holds it. */

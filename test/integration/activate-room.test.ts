@@ -1,0 +1,87 @@
+/** A tree that does not fit on its disk: nothing of it is written. */
+import type { StatsFs } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { failedOutcome } from '../../src/activate/errors.ts'
+import { Gate } from '../../src/activate/gate.ts'
+import { buildTree } from '../../src/activate/tree.ts'
+import { sha256 } from '../../src/codec/digest.ts'
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return { ...real, statfs: vi.fn(real.statfs) }
+})
+
+const MIB = 1024 * 1024
+const [EXT4, XFS, BTRFS] = [0xef53, 0x58465342, 0x9123683e]
+const { signal } = new AbortController()
+const ownership = { mode: undefined, gid: undefined }
+const unread = () => Promise.reject(new Error('nothing is read of it'))
+const store = { readBlock: unread, readEnvelope: unread }
+/** As large as its list says; what is written of it here is nothing. */
+const file = (path: string, mib: number) => {
+  const [mode, size, digest] = [0o444 as const, mib * MIB, sha256(new Uint8Array())]
+  return { path, mode, size, digest, blocks: [] }
+}
+
+let releases: string
+beforeEach(async () => {
+  releases = await mkdtemp(join(tmpdir(), 'confmesh-fits-'))
+})
+afterEach(async () => {
+  vi.mocked(statfs).mockReset()
+  await rm(releases, { recursive: true })
+})
+
+/** @param last there is a tree before, of which all but `changed` stays */
+async function built(type: number, freeMib: number, last: boolean, blocks = 1_000_000): Promise<string> {
+  vi.mocked(statfs).mockResolvedValue({ type, blocks, bavail: freeMib * 256, bsize: 4096 } as StatsFs)
+  const files = [file('changed', 100), file('same', 200)]
+  if (last) await mkdir(join(releases, 'last'), { recursive: true })
+  const before = await readdir(releases)
+  const plan = {
+    releases,
+    name: 'tree',
+    last: last ? 'last' : undefined,
+    changed: new Set(['changed']),
+    files,
+    ownership,
+  }
+  try {
+    await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
+    await rm(join(releases, 'tree'), { recursive: true })
+    return 'built'
+  } catch (error) {
+    expect(await readdir(releases)).toEqual(before)
+    const { code, text } = failedOutcome(error, releases)
+    return `${code} ${text.replace(releases, 'DIR')}`
+  }
+}
+const full = 'STORE_FULL DIR: no room for the release (ENOSPC); free space'
+
+test.each([
+  ['a first tree', XFS, false, 364],
+  ['a tree of which most is as it was, where no file is cloned', EXT4, true, 364],
+  ['and where what is as it was is cloned', XFS, true, 164],
+])('%s is begun only where it fits, and 64 MiB beside it', async (_, type, last, mib) => {
+  expect(await built(type, mib, last)).toBe('built')
+  expect(await built(type, mib - 1, last)).toBe(full)
+})
+
+test.each([
+  ['that may compress what is written', BTRFS, 1_000_000],
+  ['that has no size', EXT4, 0],
+])('on a file system %s it is tried', async (_, type, blocks) => {
+  expect(await built(type, 0, false, blocks)).toBe('built')
+})
+
+test('a small one is tried on any disk, and nothing is asked', async () => {
+  vi.mocked(statfs).mockResolvedValue({ type: EXT4, blocks: 1_000, bavail: 0, bsize: 4096 } as StatsFs)
+  const files = [file('a', 64)]
+  const plan = { releases, name: 'tree', last: undefined, changed: new Set<string>(), files, ownership }
+  await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
+  expect(await readdir(releases)).toEqual(['tree'])
+  expect(statfs).not.toHaveBeenCalled()
+})
