@@ -46,8 +46,7 @@ async function built(type: number, freeMib: number, last: boolean, blocks = 1_00
     name: 'tree',
     last: last ? 'last' : undefined,
     changed: new Set(['changed']),
-    files,
-    ownership,
+    ...{ files, ownership, stop: signal },
   }
   try {
     await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
@@ -80,7 +79,8 @@ test.each([
 test('a small one is tried on any disk, and nothing is asked', async () => {
   vi.mocked(statfs).mockResolvedValue({ type: EXT4, blocks: 1_000, bavail: 0, bsize: 4096 } as StatsFs)
   const files = [file('a', 64)]
-  const plan = { releases, name: 'tree', last: undefined, changed: new Set<string>(), files, ownership }
+  const of = { last: undefined, changed: new Set<string>(), files, ownership }
+  const plan = { releases, name: 'tree', ...of, stop: signal }
   await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
   expect(await readdir(releases)).toEqual(['tree'])
   expect(statfs).not.toHaveBeenCalled()
