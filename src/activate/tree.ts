@@ -106,7 +106,9 @@ async function demandRoom({ releases, last, changed, files }: TreePlan): Promise
   const needed = clones === false ? all : fresh
   // Some file systems have no size and say 0 of all.
   if (clones === undefined || needed <= SPARE_BYTES || blocks === 0) return
-  if (bavail * bsize < needed + SPARE_BYTES)
+  // As the store leaves them.
+  const spare = Math.min(SPARE_BYTES, (blocks * bsize) / 8)
+  if (bavail * bsize < needed + spare)
     throw Object.assign(new Error('no space left for the tree'), { code: 'ENOSPC' })
 }
 

@@ -32,8 +32,8 @@ export interface Database {
   compact(from: string, to: string): Promise<void>
   /** Throws while the disk takes no bytes. */
   probe(bytes: number): Promise<void>
-  /** Throws where the disk says that it has fewer left. */
-  demandRoom(bytes: number): Promise<void>
+  /** Throws where the disk says that it has fewer left, and less than this share of all of it. */
+  demandRoom(bytes: number, share: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -46,11 +46,14 @@ type NodeLevel = Level<string, Uint8Array> & {
 const view = (buffer: Uint8Array): Uint8Array =>
   new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 
-/** @throws ENOSPC where the disk has fewer bytes left, and what the system says where it cannot be asked */
-export async function demandRoom(dir: string, bytes: number): Promise<void> {
+/**
+ * @param share of the whole disk, which is enough where that is less
+ * @throws ENOSPC where the disk has fewer bytes left, and what the system says where it cannot be asked
+ */
+export async function demandRoom(dir: string, bytes: number, share = 1): Promise<void> {
   const { blocks, bavail, bsize } = await statfs(dir)
   // Some file systems have no size and say 0 of all.
-  if (blocks > 0 && bavail * bsize < bytes)
+  if (blocks > 0 && bavail * bsize < Math.min(bytes, blocks * bsize * share))
     throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
 }
 
@@ -135,7 +138,7 @@ export function levelDatabase(dir: string, { mustExist = false, oneByOne = false
     sizeOf: async (from, to) => opened().approximateSize(from, to),
     compact: async (from, to) => opened().compactRange(from, to),
     probe: (bytes) => probeFolder(dir, bytes),
-    demandRoom: (bytes) => demandRoom(dir, bytes),
+    demandRoom: (bytes, share) => demandRoom(dir, bytes, share),
     close: async () => level?.close(),
   }
 }

@@ -67,7 +67,8 @@ export class LevelStore implements StorePort {
     })
     const { dir, log } = init
     this.#deadSpace = new DeadSpace({ dir, log, database: this.#database, index: () => this.#index })
-    const demandRoom = (bytes: number) => this.#database.withRoom(() => this.#raw.demandRoom(bytes))
+    const demandRoom = (bytes: number, share: number) =>
+      this.#database.withRoom(() => this.#raw.demandRoom(bytes, share))
     this.#reserve = new Reserve({ ...init, demandRoom })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
     this.#audit = auditLog(dirname(init.dir), init.limits, init.log)

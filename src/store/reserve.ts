@@ -11,6 +11,8 @@ const MIB = 1024 * 1024
  * 25 MiB for a while.
  */
 const PROBES = 4
+/** Of a small disk that would be most of it. */
+const SHARE = 1 / 8
 /** Of blocks, between two looks at the disk. */
 const EVERY_BYTES = 4 * MIB
 /** While it lasts, and where it comes again sooner. */
@@ -22,8 +24,8 @@ export interface ReserveInit {
   readonly log: LogPort
   /** Told what the store takes, whenever that is something else. */
   readonly emit?: ((event: EventOf<'storeMode'>) => void) | undefined
-  /** @throws ENOSPC where the disk has fewer bytes left */
-  readonly demandRoom: (bytes: number) => Promise<void>
+  /** @throws ENOSPC where the disk has fewer bytes left, and less than this share of all of it */
+  readonly demandRoom: (bytes: number, share: number) => Promise<void>
 }
 
 /**
@@ -83,7 +85,7 @@ export class Reserve {
   }
 
   async #lookNow(): Promise<void> {
-    const fault = await this.#init.demandRoom(this.#bytes).then(() => undefined, faultOf)
+    const fault = await this.#init.demandRoom(this.#bytes, SHARE).then(() => undefined, faultOf)
     this.#left = EVERY_BYTES
     // A disk that cannot be asked says what is wrong with it when it is written to.
     if (!this.#isStopped) this.#setShort(fault === 'full')
@@ -93,7 +95,7 @@ export class Reserve {
   #setShort(isShort: boolean): void {
     const { dir, log } = this.#init
     const mib = Math.ceil(this.#bytes / MIB)
-    const text = `${dir}: less than ${mib} MiB free on its disk: so that orders still have room, content is neither fetched nor taken until there is more; free space (docs/operations.md#store-full)`
+    const text = `${dir}: less than ${mib} MiB, or an eighth of a small disk, is free: so that orders still have room, content is neither fetched nor taken until there is more; free space (docs/operations.md#store-full)`
     if (isShort && performance.now() - this.#saidMonoMs >= SAY_AGAIN_MS) {
       this.#saidMonoMs = performance.now()
       log.note({ kind: 'note', level: 'error', code: 'STORE_FULL', text })

@@ -69,6 +69,12 @@ test.each([
   expect(await built(type, mib - 1, last)).toBe(full)
 })
 
+test('of a small disk an eighth is enough beside it', async () => {
+  // 400 MiB
+  expect(await built(EXT4, 350, false, 102_400)).toBe('built')
+  expect(await built(EXT4, 349, false, 102_400)).toBe(full)
+})
+
 test.each([
   ['that may compress what is written', BTRFS, 1_000_000],
   ['that has no size', EXT4, 0],

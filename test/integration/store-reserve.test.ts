@@ -67,7 +67,7 @@ const large = () => {
   made += 1
   return block(`${made} `.padEnd(MIB, 'x'))
 }
-const refused = { code: 'STORE_FULL', message: expect.stringContaining('less than 64 MiB free') }
+const refused = { code: 'STORE_FULL', message: expect.stringContaining('less than 64 MiB') }
 const full = (): Promise<void> => expect(store.commit([large()], false)).rejects.toMatchObject(refused)
 
 test('with 64 MiB left it takes no more blocks, but orders, small releases and what is removed', async () => {
@@ -107,7 +107,7 @@ test('says so once, however many are refused, and however often the disk is look
   free = 0
   for (let tries = 0; tries < 5; tries += 1) await store.commit([large()], false).catch(() => undefined)
   expect(events.at(-1)).toEqual(short)
-  const text = expect.stringMatching(/less than 64 MiB free on its disk.*free space/)
+  const text = expect.stringMatching(/less than 64 MiB, or an eighth of a small disk, is free.*free space/)
   expect(notes).toMatchObject([{ level: 'error', code: 'STORE_FULL', text }])
 })
 

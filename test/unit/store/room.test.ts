@@ -30,6 +30,15 @@ test('a disk with too few bytes left has no room, and is not tried', async () =>
   await expect(probeFolder(dir, 10_000)).rejects.toMatchObject({ code: 'ENOSPC' })
 })
 
+test('of a small disk a share of it is enough', async () => {
+  disk(1_000, 125)
+  await expect(demandRoom(dir, 64 * 1024 * 1024, 1 / 8)).resolves.toBeUndefined()
+  disk(1_000, 124)
+  await expect(demandRoom(dir, 64 * 1024 * 1024, 1 / 8)).rejects.toMatchObject({ code: 'ENOSPC' })
+  disk(1_000_000, 16_383)
+  await expect(demandRoom(dir, 64 * 1024 * 1024, 1 / 8)).rejects.toMatchObject({ code: 'ENOSPC' })
+})
+
 test('one that says of all that it is 0, such as a tmpfs without a size, has what it takes', async () => {
   disk(0, 0)
   await expect(demandRoom(dir, 10_000)).resolves.toBeUndefined()
