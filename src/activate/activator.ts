@@ -152,7 +152,7 @@ class FileActivator implements Activator {
     const leave = await this.#gate.enter(turn, signal)
     let patience: NodeJS.Timeout | undefined
     try {
-      const shown = await this.#disk.within((apart) => this.#put(order, signal, apart), turn)
+      const shown = await this.#disk.within((apart) => this.#put(order, signal, apart), turn, signal)
       if (shown.kind !== 'shown') return shown
       patience = setTimeout(leave, this.#init.limits.hookTurnMs)
       const outcome = await this.#judge(shown).catch((error: unknown) => failedOutcome(error, this.#init.dir))
@@ -202,7 +202,7 @@ class FileActivator implements Activator {
         await place.folder.show(tree)
       }
     } catch (error) {
-      this.#stopping.signal.throwIfAborted()
+      place.signal.throwIfAborted()
       if (!isMeshError(error)) throw error
       // No fault of the release that was asked for, which would be fetched again.
       this.#note('warn', error.code, `shown unchecked: ${error.message}`, place)

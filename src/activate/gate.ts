@@ -4,16 +4,18 @@ export type Apart = <T>(items: readonly T[], work: (item: T) => Promise<void>) =
 /** Who goes before whom. */
 export type Turn = 'first' | 'second' | 'last'
 
-/** Lets in so many at a time, by their turn, each in the order they came. */
+/** Lets in so many at a time, by their turn, each in the order they came. Those who go last leave one place to who comes. */
 export class Gate {
   readonly #waiting: Readonly<Record<Turn, (() => void)[]>> = { first: [], second: [], last: [] }
   readonly #width: number
+  readonly #spared: number
   #free: number
 
   /** @param width one at least */
   constructor(width: number) {
     this.#width = Math.max(1, width)
     this.#free = this.#width
+    this.#spared = this.#width > 1 ? 1 : 0
   }
 
   /**
@@ -23,17 +25,23 @@ export class Gate {
    */
   async enter(turn: Turn = 'second', signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted()
-    if (this.#free >= 1) this.#free--
+    if (this.#isOpen(turn)) this.#free--
     else await this.#wait(this.#waiting[turn], signal)
     let left = false
     return () => {
       if (left) return
       left = true
+      this.#free++
       const { first, second, last } = this.#waiting
-      const next = first.shift() ?? second.shift() ?? last.shift()
-      if (next === undefined) this.#free++
-      else next()
+      const next = first.shift() ?? second.shift() ?? (this.#isOpen('last') ? last.shift() : undefined)
+      if (next === undefined) return
+      this.#free--
+      next()
     }
+  }
+
+  #isOpen(turn: Turn): boolean {
+    return this.#free > (turn === 'last' ? this.#spared : 0)
   }
 
   #wait(queue: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
@@ -54,9 +62,14 @@ export class Gate {
   /**
    * Work at one place. What it does `apart` takes a place for each piece, and its own is free meanwhile: those who hold
    * one while they wait for more would in the end all wait for each other.
+   * @param signal ends the waiting for the first place
    */
-  async within<T>(work: (apart: Apart) => Promise<T>, turn: Turn = 'second'): Promise<T> {
-    let leave = await this.enter(turn)
+  async within<T>(
+    work: (apart: Apart) => Promise<T>,
+    turn: Turn = 'second',
+    signal?: AbortSignal,
+  ): Promise<T> {
+    let leave = await this.enter(turn, signal)
     const apart: Apart = async (items, each) => {
       leave()
       try {

@@ -1,4 +1,4 @@
-import { constants, type Dirent, type Stats } from 'node:fs'
+import { constants, type Dirent, type Stats, type StatsFs } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, open, readdir, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -27,6 +27,8 @@ const CLONES: ReadonlyMap<number, boolean> = new Map([
 
 /** Files and folders looked at before I/O and timers come again: some milliseconds, with paths as long as may be. */
 const SLICE = 4_096
+
+const NEVER = new AbortController().signal
 
 export interface TreePlan {
   /** `<channel>/.releases` */
@@ -83,8 +85,10 @@ export async function buildTree(
     await syncDirectory(releases)
     return edited
   } catch (error) {
-    // Why it failed is what counts; what stays of it goes before the next tree is built.
-    await removeTree(root, stop).catch(() => {})
+    // Why it failed is what counts; what stays of it goes before the next tree is built. But on a disk that is full the next
+    // start could not open its store for it.
+    const isLeft = stop.aborted && (await isRoomy(releases))
+    if (!isLeft) await removeTree(root, NEVER).catch(() => {})
     throw error
   }
 }
@@ -101,16 +105,24 @@ async function demandRoom({ releases, last, changed, files }: TreePlan): Promise
       if (last === undefined || changed.has(path)) fresh += size
     }
   if (all <= SPARE_BYTES) return
-  const { type, blocks, bavail, bsize } = await statfs(releases)
+  const stat = await statfs(releases)
+  const { type, blocks, bavail, bsize } = stat
   const clones = CLONES.get(type)
   const needed = clones === false ? all : fresh
   // Some file systems have no size and say 0 of all.
   if (clones === undefined || needed <= SPARE_BYTES || blocks === 0) return
-  // As the store leaves them.
-  const spare = Math.min(SPARE_BYTES, (blocks * bsize) / 8)
-  if (bavail * bsize < needed + spare)
+  if (bavail * bsize < needed + spareOf(stat))
     throw Object.assign(new Error('no space left for the tree'), { code: 'ENOSPC' })
 }
+
+/** Where it cannot be asked: no. */
+async function isRoomy(releases: string): Promise<boolean> {
+  const stat = await statfs(releases).catch(() => undefined)
+  return stat !== undefined && (stat.blocks === 0 || stat.bavail * stat.bsize >= spareOf(stat))
+}
+
+/** As the store leaves them, of a small disk less. */
+const spareOf = ({ blocks, bsize }: StatsFs): number => Math.min(SPARE_BYTES, (blocks * bsize) / 8)
 
 /** Root first, every folder after the one that holds it. */
 async function directoriesOf(root: string, files: readonly ManifestEntry[]): Promise<readonly string[]> {

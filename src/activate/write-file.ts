@@ -12,6 +12,8 @@ const EXCLUSIVE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | cons
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const CHUNK_BYTES = 1024 * 1024
 const LEAST_CHUNK_BYTES = 4 * 1024
+/** What is written is made durable so often: at the end of gigabytes the sync of all of it would be waited for by a stop. */
+const SYNC_BYTES = 64 * 1024 * 1024
 /** A second of a slow disk: the system copies a file at a stretch, and a node that stops would wait for it. */
 const MOST_AT_ONCE_BYTES = 16 * 1024 * 1024
 
@@ -41,6 +43,7 @@ export async function writeTreeFile(
   const handle = await open(path, EXCLUSIVE, 0o600)
   try {
     const hash = createHash('sha256')
+    const write = durablyTo(handle)
     for (const { digest, size } of entry.blocks) {
       signal.throwIfAborted()
       const bytes = await store.readBlock(digest)
@@ -50,7 +53,7 @@ export async function writeTreeFile(
       if (bytes.length !== size)
         throw activateError('LIMIT_CONTENT', `${block} has ${bytes.length} bytes, the manifest says ${size}`)
       hash.update(bytes)
-      await writeAll(handle, bytes)
+      await write(bytes)
     }
     if (hash.digest('hex') !== entry.digest)
       throw activateError(
@@ -64,8 +67,16 @@ export async function writeTreeFile(
   return target.last === undefined
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten
+/** One write after another, to its end. */
+function durablyTo(handle: FileHandle): (bytes: Uint8Array) => Promise<void> {
+  let unsynced = 0
+  return async (bytes) => {
+    for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten
+    unsynced += bytes.length
+    if (unsynced < SYNC_BYTES) return
+    await handle.datasync()
+    unsynced = 0
+  }
 }
 
 async function finish(handle: FileHandle, entry: ManifestEntry, ownership: Ownership): Promise<void> {
@@ -130,6 +141,7 @@ async function copyInPieces(
     const to = await open(path, EXCLUSIVE, 0o600)
     try {
       const hash = createHash('sha256')
+      const write = durablyTo(to)
       const buffer = new Uint8Array(CHUNK_BYTES)
       for (let at = 0; at <= entry.size; ) {
         signal.throwIfAborted()
@@ -137,10 +149,11 @@ async function copyInPieces(
         if (bytesRead === 0) break
         const bytes = buffer.subarray(0, bytesRead)
         hash.update(bytes)
-        await writeAll(to, bytes)
+        await write(bytes)
         at += bytesRead
       }
       if (hash.digest('hex') !== entry.digest) return false
+      signal.throwIfAborted()
       await finish(to, entry, ownership)
       return true
     } finally {

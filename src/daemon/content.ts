@@ -54,8 +54,14 @@ export function createContent(
 
   /** Decoded once for all who ask: a thousand of them at once would hold a thousand manifests. */
   async function listed(release: Release): Promise<Listed> {
-    const known = kept.get(release.id) ?? reading.get(release.id)
-    if (known !== undefined) return known
+    const known = kept.get(release.id)
+    if (known !== undefined) {
+      // What is read goes last.
+      kept.set(release.id, known)
+      return known
+    }
+    const under = reading.get(release.id)
+    if (under !== undefined) return under
     const begun = read(release).finally(() => reading.delete(release.id))
     reading.set(release.id, begun)
     return begun

@@ -1,5 +1,5 @@
 /** A stop does not wait for what may take long: files and folders that are looked at or written one by one. */
-import { constants } from 'node:fs'
+import { constants, type StatsFs } from 'node:fs'
 import {
   chmod,
   copyFile,
@@ -9,6 +9,7 @@ import {
   readdir,
   readFile,
   rm,
+  statfs,
   unlink,
   writeFile,
 } from 'node:fs/promises'
@@ -29,6 +30,7 @@ vi.mock('node:fs/promises', async (original) => {
     readdir: vi.fn(real.readdir),
     unlink: vi.fn(real.unlink),
     copyFile: vi.fn(real.copyFile),
+    statfs: vi.fn(real.statfs),
   }
 })
 const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
@@ -52,6 +54,9 @@ afterEach(async () => {
   vi.mocked(readdir).mockReset().mockImplementation(real.readdir)
   vi.mocked(unlink).mockReset().mockImplementation(real.unlink)
   vi.mocked(copyFile).mockReset().mockImplementation(real.copyFile)
+  vi.mocked(statfs)
+    .mockReset()
+    .mockImplementation(real.statfs as typeof statfs)
   await bench?.cleanUp()
 })
 
@@ -150,6 +155,17 @@ test('a tree that is not complete is left where it lies, and goes before the nex
   expect(await bench.activate(many)).toMatchObject({ kind: 'healthy' })
   expect(await readdir(bench.path('.releases'))).toEqual([many.id, 'trees.json'])
   expect(bench.codes()).toEqual([])
+})
+
+test('where the disk has no room it goes all the same: the next start may come to nothing for it', async () => {
+  await started([many])
+  vi.mocked(open).mockImplementation((at, ...more) => {
+    if (String(at).endsWith('folder-20/file')) void bench.activator.stop()
+    return real.open(at, ...more)
+  })
+  vi.mocked(statfs).mockResolvedValue({ blocks: 1_000_000, bavail: 16_383, bsize: 4_096 } as StatsFs)
+  expect(await bench.activate(many)).toMatchObject({ kind: 'failed', text: 'the node stops' })
+  expect((await readdir(bench.path('.releases'))).filter((name) => name.startsWith('.new-'))).toEqual([])
 })
 
 test('nor is what is removed removed to its end', async () => {

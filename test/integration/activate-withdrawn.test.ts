@@ -70,6 +70,18 @@ test('it is out of the way at once: the next of its channel waits for its own tu
   expect([await outcome, await next]).toMatchObject([{ kind: 'healthy' }, { kind: 'healthy' }])
 })
 
+test('the look through what the node is ahead with ends as soon, and nothing is said of it', async () => {
+  await started([old, stolen])
+  await bench.activate(stolen)
+  vi.mocked(open).mockImplementation((at, ...more) => {
+    if (String(at).endsWith(`${stolen.id}/a`)) bench.activator.withdraw(old.channel, old.id)
+    return real.open(at, ...more)
+  })
+  bench.restarted()
+  expect(await bench.restore(old, stolen)).toEqual(WITHDRAWN)
+  expect(bench.codes()).toEqual([])
+})
+
 test('what is new goes before what is looked through again, whatever came first', async () => {
   const [other, third] = [inChannel('other', 1), inChannel('third', 1)]
   await started([slow, old, other, third])

@@ -40,6 +40,26 @@ test('those who go first do not wait for the others, nor these for those who go 
   expect(inside).toEqual(['old 1', 'back 1', 'back 2', 'a', 'b', 'old 2', 'old 3'])
 })
 
+test('those who go last leave one place to whoever comes', async () => {
+  const gate = new Gate(2)
+  const leave = await gate.enter('last')
+  let isIn = false
+  const waits = gate.enter('last').then((leaveIt) => {
+    isIn = true
+    return leaveIt
+  })
+  await settled()
+  expect(isIn).toBe(false)
+  const leaveNew = await gate.enter()
+  leaveNew()
+  await settled()
+  expect(isIn).toBe(false)
+  leave()
+  ;(await waits)()
+  // Alone there is none to leave.
+  ;(await new Gate(1).enter('last'))()
+})
+
 test('whoever gives up waits no longer, takes no place, and is not let in', async () => {
   const gate = new Gate(1)
   const leave = await gate.enter()
