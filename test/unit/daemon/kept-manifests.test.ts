@@ -49,6 +49,8 @@ test('the oldest goes once the pages of all are longer than allowed, the newest 
   expect([await reads(a), await reads(b), await reads(a), await reads(b)]).toEqual([1, 1, 0, 0])
   expect([await reads(c), await reads(b), await reads(c), await reads(a)]).toEqual([1, 0, 0, 1])
   expect([await reads(long), await reads(long), await reads(a), await reads(c)]).toEqual([4, 0, 1, 1])
+  // what is read again counts as new
+  expect([await reads(a), await reads(b), await reads(a)]).toEqual([0, 1, 0])
 })
 
 const digest = sha256('')
