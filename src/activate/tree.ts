@@ -13,8 +13,10 @@ import { digestOf, openForReading, writeTreeFile } from './write-file.ts'
 export const UNFINISHED = '.new-'
 
 const MIB = 1024 * 1024
-/** As much as blocks leave on the disk of the store, which may be this one. A smaller tree is built without a look. */
-const SPARE_BYTES = 64 * MIB
+/** What a store that lies on this disk, too, must have to write at all. A smaller tree is built without a look. */
+const SPARE_BYTES = 16 * MIB
+/** So many times that is left where a half built tree stays. */
+const ROOMY = 4
 /**
  * File systems, by the number that they have on Linux, on which a file takes as many bytes as it has, and whether they can clone
  * one: ext4, tmpfs and XFS. Of others it is not known before: they may compress what is written.
@@ -118,10 +120,10 @@ async function demandRoom({ releases, last, changed, files }: TreePlan): Promise
 /** Where it cannot be asked: no. */
 async function isRoomy(releases: string): Promise<boolean> {
   const stat = await statfs(releases).catch(() => undefined)
-  return stat !== undefined && (stat.blocks === 0 || stat.bavail * stat.bsize >= spareOf(stat))
+  return stat !== undefined && (stat.blocks === 0 || stat.bavail * stat.bsize >= ROOMY * spareOf(stat))
 }
 
-/** As the store leaves them, of a small disk less. */
+/** Of a small disk an eighth. */
 const spareOf = ({ blocks, bsize }: StatsFs): number => Math.min(SPARE_BYTES, (blocks * bsize) / 8)
 
 /** Root first, every folder after the one that holds it. */

@@ -127,14 +127,14 @@ export class Fetch {
     this.#offers.stop(release)
   }
 
-  /** Of one channel, or of all. */
   running(channel?: Channel): readonly ReleaseId[] {
     const jobs = channel === undefined ? this.#jobs.all() : this.#jobs.ofChannel(channel)
     return jobs.map(({ release }) => release.id)
   }
 
-  /** Those of which pages are to come. */
+  /** Those of which pages are to come: of none to a disk that takes no blocks. */
   reading(): readonly ReleaseId[] {
+    if (this.#disk.takesNoBlocks) return []
     return this.#jobs.all().flatMap((job) => (job.isReading ? [job.release.id] : []))
   }
 

@@ -325,7 +325,6 @@ export class Submit implements Stage {
     ended(step, upload, refusal)
   }
 
-  /** Everything is here. */
   #order(step: Step, journey: Journey, upload: Upload): void {
     const refusal = this.#overtaken(step, journey, upload)
     if (refusal !== undefined) return this.#uploads.end(step, upload, refusal)
@@ -382,10 +381,11 @@ export class Submit implements Stage {
     if (said !== undefined && (isWhole || !(toSeed || isLost))) return answer(step, id, said)
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync; what is known no longer was replaced.
     const asSecond = !isPending && toSeed
-    // With a disk that takes nothing it would be waited for in vain, and no third seed asked.
-    const unkept = asSecond ? journey.readOnly : undefined
-    if (unkept !== undefined) return refuse(step, id, peer, unwritten(unkept))
     const isKnown = asSecond && journey.envelope(release) !== undefined
+    // With a disk that takes nothing, or no blocks, it would be waited for in vain, and no third seed asked.
+    const short = isKnown && journey.takesNoBlocks ? 'STORE_FULL' : undefined
+    const unkept = asSecond ? (journey.readOnly ?? short) : undefined
+    if (unkept !== undefined) return refuse(step, id, peer, unwritten(unkept))
     const isUnstored = isKnown ? !journey.fetchFrom(step, release, peer) : said?.type === 'done'
     if (!isPending && (!asSecond || isUnstored)) {
       const text = 'this release was not submitted here; submit it first'

@@ -36,6 +36,9 @@ export interface DeadSpaceInit {
   readonly log: LogPort
 }
 
+/** That it failed is said as often. */
+const SAY_AGAIN_MS = 10 * 60_000
+
 /**
  * Gives back the room of blocks that are gone. LevelDB does not by itself: nothing new comes among their keys, which ascend,
  * so that what says that they are gone stays in the upper levels and never meets them (`keys.ts`).
@@ -49,6 +52,7 @@ export class DeadSpace {
   #running: Promise<void> | undefined
   #isAsked = false
   #isStopped = false
+  #saidMonoMs = Number.NEGATIVE_INFINITY
 
   constructor(init: DeadSpaceInit) {
     this.#init = init
@@ -75,6 +79,9 @@ export class DeadSpace {
     while (this.#isAsked && !this.#isStopped) {
       this.#isAsked = false
       await this.#giveBack().catch((error: unknown) => {
+        // While little room is left it is tried again each half minute.
+        if (performance.now() - this.#saidMonoMs < SAY_AGAIN_MS) return
+        this.#saidMonoMs = performance.now()
         const { code, message } = storeError(error, this.#init.dir)
         const text = `room of removed blocks not given back: ${message}`
         this.#init.log.note({ kind: 'note', level: 'warn', code, text })

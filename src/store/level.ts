@@ -161,7 +161,7 @@ export class LevelStore implements StorePort {
       database: this.#database,
     }
     const gone = await collectFrom(store, keep, bound, stop)
-    if (gone.length > 0) void this.#deadSpace.giveBack()
+    if (gone.length > 0 || bound.maxCacheBytes === 0) void this.#deadSpace.giveBack()
     return gone
   }
 

@@ -61,18 +61,18 @@ async function built(type: number, freeMib: number, last: boolean, blocks = 1_00
 const full = 'STORE_FULL DIR: no room for the release (ENOSPC); free space'
 
 test.each([
-  ['a first tree', XFS, false, 364],
-  ['a tree of which most is as it was, where no file is cloned', EXT4, true, 364],
-  ['and where what is as it was is cloned', XFS, true, 164],
-])('%s is begun only where it fits, and 64 MiB beside it', async (_, type, last, mib) => {
+  ['a first tree', XFS, false, 316],
+  ['a tree of which most is as it was, where no file is cloned', EXT4, true, 316],
+  ['and where what is as it was is cloned', XFS, true, 116],
+])('%s is begun only where it fits, and 16 MiB beside it', async (_, type, last, mib) => {
   expect(await built(type, mib, last)).toBe('built')
   expect(await built(type, mib - 1, last)).toBe(full)
 })
 
 test('of a small disk an eighth is enough beside it', async () => {
-  // 400 MiB
-  expect(await built(EXT4, 350, false, 102_400)).toBe('built')
-  expect(await built(EXT4, 349, false, 102_400)).toBe(full)
+  // 120 MiB
+  expect(await built(XFS, 115, true, 30_720)).toBe('built')
+  expect(await built(XFS, 114, true, 30_720)).toBe(full)
 })
 
 test.each([
@@ -84,7 +84,7 @@ test.each([
 
 test('a small one is tried on any disk, and nothing is asked', async () => {
   vi.mocked(statfs).mockResolvedValue({ type: EXT4, blocks: 1_000, bavail: 0, bsize: 4096 } as StatsFs)
-  const files = [file('a', 64)]
+  const files = [file('a', 16)]
   const of = { last: undefined, changed: new Set<string>(), files, ownership }
   const plan = { releases, name: 'tree', ...of, stop: signal }
   await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))

@@ -276,3 +276,27 @@ test('LevelDB that could not merge is asked for it: it would refuse the next wri
   expect(events.at(-1)).toEqual({ kind: 'storeMode', readOnly: false })
   await expect.poll(diskBytes, POLL).toBeLessThan(boundOf(4 * MIB))
 })
+
+test('where little room is left it is tried again with each collection, though nothing more goes, and said once', async () => {
+  let isFull = true
+  const store = await loaded((raw) => ({
+    compact: (from, to) =>
+      isFull
+        ? Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
+        : raw.compact(from, to),
+  }))
+  await write(store, blocks(80))
+  await collect(store, [])
+  await expect.poll(() => notes, POLL).toHaveLength(1)
+  const first = compacted.length
+  await collect(store, [])
+  await expect.poll(() => compacted.length, POLL).toBeGreaterThan(first)
+  isFull = false
+  await expect
+    .poll(async () => {
+      await collect(store, [])
+      return diskBytes()
+    }, POLL)
+    .toBeLessThan(boundOf(0))
+  expect(notes).toHaveLength(1)
+})

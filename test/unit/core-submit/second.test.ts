@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { CoreConfig } from '../../../src/core/config.ts'
 import type { Snapshot } from '../../../src/core/snapshot.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import { CHANNEL, floorOf, gossip, make, PEER, record, SELF } from '../core/fleet.ts'
 import { replies, requests, SubmitNode, TOOL, writes } from './submit-node.ts'
 
@@ -52,6 +52,14 @@ describe('A release that a neighbour names with `await`', () => {
       expect(replies(named(node))).toEqual([])
     },
   )
+
+  test('is refused by a seed whose disk takes no blocks, unless it may come whole with its announcement', () => {
+    const node = knowing({})
+    node.settled(node.handle({ kind: 'storeMode', readOnly: false, short: true }))
+    expect(replies(named(node))).toMatchObject([{ type: 'refused', code: 'STORE_FULL' }])
+    const unknown = { type: 'await', release: 'f'.repeat(64) as ReleaseId } as const
+    expect(replies(node.ask(unknown, PEER))).toEqual([])
+  })
 
   test('is not fetched where its channel is stored no longer, so that another seed is asked', () => {
     const floors = [floorOf(target)]
