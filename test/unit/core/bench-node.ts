@@ -4,7 +4,7 @@ import { Checks } from '../../../src/core/checks.ts'
 import type { CoreConfig } from '../../../src/core/config.ts'
 import { Dispatcher, type Stages } from '../../../src/core/dispatcher.ts'
 import type { Effect, EffectOf } from '../../../src/core/effects.ts'
-import type { Event } from '../../../src/core/events.ts'
+import type { Event, EventOf } from '../../../src/core/events.ts'
 import type { Journey } from '../../../src/core/journey.ts'
 import type { Session } from '../../../src/core/session.ts'
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
@@ -205,4 +205,13 @@ export function fetching(made: Made) {
   node.persist(asked)
   const [block] = ofKind(asked, 'request')
   return { node, block }
+}
+
+/** It was given the block, and its disk refused that: what the store says of itself comes first. */
+export function refusedBlock(made: Made, mode: EventOf<'storeMode'>): BenchNode {
+  const { node, block } = fetching(made)
+  const [write] = ofKind(node.run(given(block?.id, made.block)), 'persist')
+  node.run(mode)
+  node.run({ kind: 'persistFailed', ticket: write?.ticket ?? 0, code: 'STORE_FULL' })
+  return node
 }

@@ -5,7 +5,7 @@ import type { Effect, EffectOf } from '../../../src/core/effects.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { MemoryStore } from '../../../src/store/memory.ts'
 import { MemoryDisk } from '../../../src/store/memory-disk.ts'
-import { BenchNode, fetching, ofKind } from './bench-node.ts'
+import { BenchNode, fetching, ofKind, refusedBlock } from './bench-node.ts'
 import { CHANNEL, floorOf, given, gossip, type Made, make, PEER, record } from './fleet.ts'
 
 describe('a release whose record `whole` cannot be written', () => {
@@ -69,14 +69,7 @@ describe('a disk that takes nothing', () => {
   const made = make({ clock: { alice: 1 } })
   const wanted = (effects: readonly Effect[]) =>
     ofKind(effects, 'request').filter(({ request }) => request.message.type === 'want')
-  /** The write of the block has failed, and the store is read-only. */
-  function full() {
-    const { node, block } = fetching(made)
-    const [write] = ofKind(node.run(given(block?.id, made.block)), 'persist')
-    node.run({ kind: 'storeMode', readOnly: true })
-    node.run({ kind: 'persistFailed', ticket: write?.ticket ?? 0, code: 'STORE_FULL' })
-    return node
-  }
+  const full = () => refusedBlock(made, { kind: 'storeMode', readOnly: true })
 
   it('has nothing asked for that could not be written; once there is room it is asked for', () => {
     const node = full()

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
-import { type BenchNode, fetching, ofKind } from './bench-node.ts'
+import { fetching, ofKind, refusedBlock } from './bench-node.ts'
 import { given, gossip, make } from './fleet.ts'
 
 const made = make({ clock: { alice: 1 } })
@@ -12,14 +12,7 @@ const wanted = (effects: readonly Effect[]) =>
     message.type === 'want' ? [message.digest] : [],
   )
 
-/** It has been given the block of a release, and was refused it. */
-function refused(): BenchNode {
-  const { node, block } = fetching(made)
-  const [write] = ofKind(node.run(given(block?.id, made.block)), 'persist')
-  node.run(mode(true))
-  node.run({ kind: 'persistFailed', ticket: write?.ticket ?? 0, code: 'STORE_FULL' })
-  return node
-}
+const refused = () => refusedBlock(made, mode(true))
 
 it('asks for no block in vain, lays it to no peer, and asks again once there is room', () => {
   const node = refused()
