@@ -197,6 +197,11 @@ export const GAUGES = {
     type: 'gauge',
     help: '1 while the store takes no writes',
   },
+  storeShort: {
+    name: 'confmesh_store_short',
+    type: 'gauge',
+    help: '1 while its disk has too little room for the content of releases',
+  },
   commitAge: {
     name: 'confmesh_store_commit_age_seconds',
     type: 'gauge',

@@ -126,6 +126,7 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   set('storeBytes', gauged.store().bytes())
   set('commitAge', gauged.store().commitAgeMs() / 1000)
   set('storeReadOnly', view.readOnly ? 1 : 0)
+  set('storeShort', view.isShort ? 1 : 0)
   const fetches = view.channels.flatMap(({ fetch }) => (fetch === undefined ? [] : [fetch]))
   const since = fetches.map(({ sinceMonoMs }) => sinceMonoMs)
   set('fetchAge', since.length === 0 ? 0 : (performance.now() - Math.min(...since)) / 1000)

@@ -11,6 +11,7 @@ let metrics: NodeMetrics
 let views: number
 let sessions: CoreView['sessions']
 let forked = false
+let short = false
 
 /** When the two fetches began. */
 const [older, newer] = [10_000, 50_000]
@@ -31,6 +32,9 @@ const view = {
     },
   },
   readOnly: true,
+  get isShort() {
+    return short
+  },
   ready: true,
   beaconMonoMs: 15_000,
   silentKeys: 2,
@@ -38,6 +42,7 @@ const view = {
 
 beforeEach(() => {
   certificate = undefined
+  short = false
   views = 0
   scores = [0, -19.6, 3]
   sessions = view.sessions
@@ -108,6 +113,12 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.gossipTopics.name} 2`)
   expect(lines).toContain(`${GAUGES.meshPeers.name}{topic="control"} 4`)
   expect(lines).toContain(`${GAUGES.scoreMin.name} -19.6`)
+})
+
+test('a disk without room for content is told beside one that takes no writes', async () => {
+  expect(await valueOfGauge(GAUGES.storeShort)).toBe(0)
+  short = true
+  expect(await valueOfGauge(GAUGES.storeShort)).toBe(1)
 })
 
 test('a gate is counted whatever the state is; what runs although it failed its health check counts as health', async () => {
