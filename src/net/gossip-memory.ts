@@ -32,6 +32,21 @@ export interface Scores {
   removeIPsForPeer(id: string, ips: ReadonlySet<string>): void
 }
 
+/** Until when each peer is not grafted, nor may graft: kept of one that has gone, too. */
+export interface Backoffs {
+  readonly opts: { readonly pruneBackoff: number }
+  doAddBackoff(id: string, topic: string, ms: number): void
+}
+
+/**
+ * From now on no peer is left alone for longer than gossipsub itself leaves one alone, which is what honest ones ask for.
+ * Whoever asks for years is in no mesh to begin with, and leaves as many names behind as it comes back under.
+ */
+export function boundBackoffs(pubsub: Backoffs): void {
+  const add = pubsub.doAddBackoff.bind(pubsub)
+  pubsub.doAddBackoff = (id, topic, ms) => add(id, topic, Math.min(ms, pubsub.opts.pruneBackoff))
+}
+
 /** From now on a peer that comes back has what was counted of it before: gossipsub begins anew, whatever it retained. */
 export function keepCounts(scores: Scores): void {
   const begin = scores.addPeer.bind(scores)

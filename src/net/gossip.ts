@@ -11,6 +11,8 @@ import { afterReading } from './after-reading.ts'
 import type { Gate, Inbound } from './gate.ts'
 import { clockWatch, type GossipTimes } from './gossip-clock.ts'
 import {
+  type Backoffs,
+  boundBackoffs,
   forget,
   forgetOldest,
   type GossipMemory,
@@ -31,7 +33,7 @@ export type Topic = EffectOf<'publish'>['topic']
  * What we use of gossipsub 17.1.1: its exported type leaves these public members out. No contract of theirs, hence
  * the exact version in package.json.
  */
-export type Pubsub = GossipMemory & GossipTimes & GossipNotices & GossipPromises & Members
+export type Pubsub = GossipMemory & Backoffs & GossipTimes & GossipNotices & GossipPromises & Members
 
 interface Members {
   readonly topicValidators: Map<
@@ -233,6 +235,7 @@ export class Gossip {
   start(): void {
     const { pubsub, seed, limits } = this.#parts
     keepCounts(pubsub.score)
+    boundBackoffs(pubsub)
     readBeforeBlame(pubsub)
     if (seed) tellLater(pubsub)
     for (const topic of ['releases', 'control'] as const) {

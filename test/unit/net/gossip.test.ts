@@ -44,6 +44,9 @@ function gossipOn(pubsub: Pubsub, seed: boolean, gate = new Gate()): Gossip {
   })
 }
 
+/** Of peers, where no gossipsub keeps it. */
+const kept = { score: { addPeer: vi.fn() }, doAddBackoff: vi.fn() }
+
 /** What a real gossipsub makes of messages. */
 function judged() {
   const log = Object.assign(() => {}, { error() {}, trace() {} })
@@ -79,7 +82,7 @@ test.each([
       return new Map([['releases', this.history[0]?.map(({ msgIdStr }) => msgIdStr)]])
     },
   }
-  const noted = { score: { addPeer: vi.fn() }, gossipTracer: { getBrokenPromises: vi.fn() } }
+  const noted = { ...kept, gossipTracer: { getBrokenPromises: vi.fn() } }
   const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
   const pubsub = { topicValidators: new Map(), ...said, mcache, ...noted }
   gossipOn(pubsub as unknown as Pubsub, seed).start()
@@ -171,7 +174,7 @@ describe('a verdict', () => {
 })
 
 describe('a flood', () => {
-  const noted = { score: { addPeer: vi.fn() }, gossipTracer: { getBrokenPromises: vi.fn() } }
+  const noted = { ...kept, gossipTracer: { getBrokenPromises: vi.fn() } }
   const forgetful = { seenCache: { entries: new Map() }, msgIdToStrFn: () => '', ...noted }
   const hears = (gate: Gate) => {
     const topicValidators: Pubsub['topicValidators'] = new Map()
