@@ -4,7 +4,7 @@ import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
 import type { SyncIndex } from './channel-index.ts'
-import { keyed, NOTHING, type Row, subsFor } from './digests.ts'
+import { BUCKETS, bucketOf, keyed, NOTHING, type Row, subsFor } from './digests.ts'
 import {
   answerSync,
   budgeted,
@@ -42,10 +42,21 @@ export function answerDigests(
   const subs = subsFor(view.size)
   const differing =
     own.digest === digest ? [] : own.buckets.flatMap((d, at) => (d === buckets[at] ? [] : [at]))
+  forgetOffered(from, differing)
   const digests = view.subDigests(salt, differing, subs)
   const root = journey.root().version
   answerSync(step, id, { type: 'differ', root, beacons, subs, buckets: differing, digests })
   return true
+}
+
+/**
+ * What was offered in buckets that are equal by now came to something, or nobody lacks it any more. A peer that joined with
+ * nothing was offered all there is, and would be remembered with it for as long as it is connected.
+ */
+function forgetOffered({ offered }: SyncPeer, differing: readonly number[]): void {
+  if (differing.length === BUCKETS) return
+  const differ = new Set(differing)
+  for (const channel of offered.keys()) if (!differ.has(bucketOf(channel))) offered.delete(channel)
 }
 
 /** Envelopes the asker may lack, and where it may have more. What does not fit the run waits for the next round. */

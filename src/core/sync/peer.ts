@@ -50,6 +50,7 @@ export interface SyncPeer {
   /** Requests in a row that went unanswered. */
   unanswered: number
   heardMonoMs: number
+  /** Until a comparison that it begins finds the channel's bucket equal. */
   readonly offered: Map<ShortHash, Offered>
   /** Channels that a comparison found different and passed over, since they were not on disk: offered live once they are. */
   readonly unwritten: LatestSet<Channel>
