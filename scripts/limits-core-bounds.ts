@@ -158,6 +158,11 @@ export const BLOCKS: readonly WireBound[] = [
       'announcements of single blocks remembered, a release of a peer each',
       'whoever announced most: its oldest is forgotten',
     ],
+    [
+      'MAX_LIES',
+      'peers remembered to have given wrong bytes of a release, of all releases together',
+      'the oldest is forgotten: that peer may be asked for that release again',
+    ],
   ]),
   ...constants('core/fetch/sources.ts', sources, [
     [

@@ -20,6 +20,8 @@ export const ENTRIES = {
   offered: 228,
   /** A release that is being fetched, as what one peer says to have all of. */
   holder: 64,
+  /** And as what one that has gone gave wrong bytes of. */
+  lie: 208,
   /** What a channel is compared by, in a list. */
   short: 44,
   /** A release that one peer is known to have, or is to be told of. */

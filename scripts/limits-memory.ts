@@ -1,5 +1,5 @@
 /** What hostile peers can make a node hold at most, summed from the limits: for each kind of node, since degrees differ. */
-import { MAX_PARTS } from '../src/core/fetch/announcements.ts'
+import { MAX_LIES, MAX_PARTS } from '../src/core/fetch/announcements.ts'
 import { MAX_WAITED_FOR } from '../src/core/fetch/askers.ts'
 import { MAX_PAGES } from '../src/core/fetch/handed.ts'
 import { MAX_PLACES, MAX_WHOLE } from '../src/core/holders.ts'
@@ -75,6 +75,11 @@ export function signed(): readonly Held[] {
       what: 'who has them, while they are fetched',
       of: `${many(L.maxChannels)} × ${times(MAX_WHOLE, 'holder')}`,
       bytes: L.maxChannels * MAX_WHOLE * ENTRIES.holder,
+    },
+    {
+      what: 'who gave wrong bytes of them',
+      of: times(MAX_LIES, 'lie'),
+      bytes: MAX_LIES * ENTRIES.lie,
     },
     {
       what: 'channels as peers see them, and those relayed',

@@ -75,10 +75,20 @@ export class Holders {
     return holder !== undefined && (holder.whole || !holder.likely)
   }
 
-  /** It gave wrong bytes: nothing of this release is taken from it any more. */
-  lied(peer: PeerId): void {
+  /**
+   * It gave wrong bytes: nothing of this release is taken from it any more, though it goes and comes back.
+   * @returns true if it had not before
+   */
+  lied(peer: PeerId): boolean {
     this.forget(peer)
+    if (this.#liars.has(peer)) return false
     this.#liars.add(peer)
+    return true
+  }
+
+  /** Nobody remembers any more that it gave wrong bytes. */
+  forgive(peer: PeerId): void {
+    this.#liars.delete(peer)
   }
 
   isLiar(peer: PeerId): boolean {

@@ -258,17 +258,18 @@ describe('what peers ask and say', () => {
     )
   })
 
-  test('a peer that has all of what is being fetched', () => {
-    const sources = new Sources(LIMITS)
+  test('a peer that has all of what is being fetched, and one that gave wrong bytes of it', () => {
     expectAtMost(
       'holder',
       10_000,
-      each(sources, (of, at) => {
+      each(new Sources(LIMITS), (of, at) => {
         const release = `r${Math.floor(at / MAX_WHOLE)}` as ReleaseId
         if (at % MAX_WHOLE === 0) of.began(release)
         of.announced(release, `p${at % MAX_WHOLE}` as PeerId, { whole: true })
       }),
     )
+    const lies = each(new Sources(LIMITS), (of, at) => of.lied(`r${at % 16}` as ReleaseId, peerOf(at)))
+    expectAtMost('lie', 10_000, lies)
   })
 
   test('a thing of another region', () => {

@@ -11,6 +11,11 @@ export const MAX_RELEASES = 1_024
  * have. A seed has 500 peers, and of releases under way few.
  */
 export const MAX_PARTS = 1_024
+/**
+ * Lies that are remembered, of all releases: one that has lied about each that may be under way (`maxChannels`) pushes nobody
+ * out. Who comes back under ever new names, to lie about a release that is fetched for weeks, would fill the memory.
+ */
+export const MAX_LIES = 32_768
 
 export class Announcements {
   readonly #limits: Limits
@@ -20,6 +25,8 @@ export class Announcements {
   /** Releases of which a peer announced single places, the latest last: a bitmap each. */
   readonly #inPart = new Map<PeerId, Set<ReleaseId>>()
   #parts = 0
+  /** Who gave wrong bytes of what, the latest last. */
+  readonly #lies: (readonly [ReleaseId, PeerId])[] = []
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -52,7 +59,10 @@ export class Announcements {
   }
 
   lied(release: ReleaseId, peer: PeerId): void {
-    this.#noted(release).lied(peer)
+    if (this.#noted(release).lied(peer)) this.#lies.push([release, peer])
+    if (this.#lies.length <= MAX_LIES) return
+    const [of, liar] = this.#lies.shift() ?? [release, peer]
+    this.#find(of)?.forgive(liar)
   }
 
   /** @returns true if it had announced something that it lacks */

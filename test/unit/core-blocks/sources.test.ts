@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Bitmap } from '../../../src/core/bitmap.ts'
-import { MAX_PARTS, MAX_RELEASES } from '../../../src/core/fetch/announcements.ts'
+import { MAX_LIES, MAX_PARTS, MAX_RELEASES } from '../../../src/core/fetch/announcements.ts'
 import { Sources } from '../../../src/core/fetch/sources.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId, ReleaseId } from '../../../src/model/ids.ts'
@@ -76,6 +76,19 @@ test('having everything costs no bitmap and is remembered of many', () => {
   const sources = new Sources(LIMITS)
   for (let n = 1; n <= 100; n += 1) sources.announced(release(n), A, { whole: true })
   expect(sources.of(release(1)).isWhole(A)).toBe(true)
+})
+
+test('who gave wrong bytes is known as it comes back, until so many others have given some since', () => {
+  const sources = new Sources(LIMITS)
+  const isLiar = (of: PeerId) => sources.of(release(1)).isLiar(of)
+  sources.lied(release(1), A)
+  sources.forgetPeer(A)
+  // However often one does, it is one.
+  for (let n = 0; n <= MAX_LIES; n += 1) sources.lied(release(1), B)
+  for (let n = 2; n < MAX_LIES; n += 1) sources.lied(release(n % 8), peer(`L${n}`))
+  expect([isLiar(A), isLiar(B)]).toEqual([true, true])
+  sources.lied(release(2), A)
+  expect([isLiar(A), isLiar(B), sources.of(release(2)).isLiar(A)]).toEqual([false, true, true])
 })
 
 test('announcements of releases that do not exist do not drive out what is being fetched', () => {
