@@ -166,11 +166,11 @@ export function createDriver(
     try {
       await ports.store.commit(effect.writes, effect.sync)
     } catch (error) {
-      // That it has no room for blocks the store says itself, and not of each that is on its way.
+      // That it has no room for blocks, or waits for its disk, the store says itself, and not of each that is on its way.
       const isKnown =
         isMeshError(error) &&
-        error.code === 'STORE_FULL' &&
-        effect.writes.every(({ kind }) => kind === 'block')
+        (error.details.isSaid === true ||
+          (error.code === 'STORE_FULL' && effect.writes.every(({ kind }) => kind === 'block')))
       const code = noteFailure(isKnown ? 'debug' : 'error', error)
       dispatch({ kind: 'persistFailed', ticket: effect.ticket, code })
       return

@@ -12,18 +12,35 @@ interface Work {
   readonly work: () => Promise<void>
 }
 
-/** What a record that is no block counts in a batch, also one that is taken away. */
+/** What a record that is no block counts in a batch beside what it carries, also one that is taken away. */
 export const RECORD_BYTES = 512
 
-const bytesOf = (writes: readonly Write[]): number =>
-  writes.reduce((sum, write) => sum + (write.kind === 'block' ? write.bytes.length : RECORD_BYTES), 0)
+const bytesIn = (write: Write): number => {
+  switch (write.kind) {
+    case 'block':
+      return write.bytes.length
+    case 'envelope':
+      return RECORD_BYTES + write.bytes.length
+    case 'root':
+    case 'beacon':
+      return RECORD_BYTES + write.envelope.length
+    case 'lease':
+      return RECORD_BYTES + write.lease.envelope.length
+    default:
+      return RECORD_BYTES
+  }
+}
+
+/** What they count, in a batch and while they wait. */
+export const bytesOf = (writes: readonly Write[]): number =>
+  writes.reduce((sum, write) => sum + bytesIn(write), 0)
 
 /**
  * One write at a time, in the order of calls. Commits that come while the disk syncs wait and go out together,
  * so that a hundred of them cost a few syncs (group commit). A group is one batch: all of it or nothing. It ends before
  * other work that waits: else that would wait for as long as commits come.
  *
- * Who commits bounds the queue: the core has a bounded number of writes under way.
+ * How much waits is bounded before it comes here: `commit-bytes.ts`.
  */
 export class CommitQueue {
   readonly #flush: (writes: readonly Write[], sync: boolean) => Promise<void>

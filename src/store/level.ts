@@ -4,6 +4,7 @@ import type { Code } from '../errors.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import { type CacheBound, isAlone, type Snapshot, type StorePort, type Write } from '../runtime/ports.ts'
 import { type AuditLog, auditLog } from './audit-log.ts'
+import { CommitBytes } from './commit-bytes.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { CommitTimes } from './commit-times.ts'
 import { DamagedRecords, type Found } from './damaged-records.ts'
@@ -37,6 +38,7 @@ export class LevelStore implements StorePort {
   readonly #watch: FolderWatch
   readonly #queue: CommitQueue
   readonly #times: CommitTimes
+  readonly #bytes: CommitBytes
   readonly #damaged: DamagedRecords
   readonly #deadSpace: DeadSpace
   readonly #reserve: Reserve
@@ -75,6 +77,7 @@ export class LevelStore implements StorePort {
     this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
     this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
     this.#times = new CommitTimes(`${dir} or ${init.floorDir}`, log)
+    this.#bytes = new CommitBytes(`${dir} or ${init.floorDir}`, log)
   }
 
   async open(): Promise<void> {
@@ -110,7 +113,7 @@ export class LevelStore implements StorePort {
   }
 
   commit(writes: readonly Write[], sync: boolean): Promise<void> {
-    const queued = () => this.#queue.commit(writes, sync)
+    const queued = () => this.#bytes.of(writes, () => this.#queue.commit(writes, sync))
     return this.#times.of(this.#reserve.demand(writes)?.then(queued) ?? queued())
   }
 
