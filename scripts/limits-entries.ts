@@ -34,8 +34,8 @@ export const ENTRIES = {
   waitedFor: 128,
   /** A block that a seed gave to four peers. */
   given: 640,
-  /** A block that is stored here. */
-  block: 128,
+  /** A block that is stored here: its name in the tables of the store and of the core. */
+  block: 256,
   /** A digest in a set: of a signature, of a message. */
   digest: 136,
   /** A host or peer whose questions are counted. */

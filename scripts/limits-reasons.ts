@@ -1,4 +1,10 @@
 /** Reasons of limits that have no line of their own in src/limits.ts. */
+import { LIMITS } from '../src/limits.ts'
+import { CACHED_BLOCK_BYTES } from '../src/store/collect.ts'
+import { ENTRIES } from './limits-entries.ts'
+
+const CACHED_BLOCKS = LIMITS.maxCacheBytes / CACHED_BLOCK_BYTES
+
 export const REASONS: Readonly<Record<string, string>> = {
   maxHeaderBytes: '256 page digests of 36 bytes, 32 clock entries and a message of 1 KiB fit',
   maxPageBytes: 'a page is fetched as a block',
@@ -116,7 +122,7 @@ export const REASONS: Readonly<Record<string, string>> = {
     "files of floors written at once, and of trees, all channels together, of which no more than half of the process's threads are written either: enough for their syncs to share the disk's",
   maxActivations:
     'channels that write files or run hooks at once, whoever came first before the others: each holds a manifest of up to 200,000 files, and a new node has thousands of channels to begin with',
-  maxCacheBytes: 'beyond what must be kept',
+  maxCacheBytes: `beyond what must be kept; a block counts ${CACHED_BLOCK_BYTES / 1024} KiB beside its bytes: ${CACHED_BLOCKS.toLocaleString('en')} at most, however small, whose names take ${(CACHED_BLOCKS * ENTRIES.block) / 1024 ** 2} MiB of memory`,
   maxHistory: 'activations shown for a channel; where more releases are to be kept, so many',
   keepCorruptStores: 'for people to look at',
   maxHttpHeaderBytes: 'what Node reads of a request before its route',

@@ -19,6 +19,7 @@ export interface ClockPort {
 }
 
 export interface CacheBound {
+  /** Each block counts more than its bytes: `cachedBytes` of `store/collect.ts`. */
   readonly maxCacheBytes: number
   /** What uploads under way name: it stays though no release names it, whoever had it written. */
   readonly uploads: readonly Digest[]

@@ -1,4 +1,5 @@
 import type { Name } from '../model/ids.ts'
+import { cachedBytes } from '../store/collect.ts'
 import { type Happening, type Scenario, type Size, TROUBLE_MS } from './happening.ts'
 import type { HostileKind } from './hostile.ts'
 import {
@@ -89,7 +90,7 @@ function hostileOf(seed: number, seeds: number, nodes: number): ReadonlyMap<numb
 /** In a third of the runs so small that what nobody keeps goes: all of it, or all but small releases. */
 function cacheOf(seed: number): Pick<Scenario, 'cacheBytes'> {
   const random = stream(seed, 'bound')
-  return chance(random, 1 / 3) ? { cacheBytes: pick(random, [0, 20_000]) } : {}
+  return chance(random, 1 / 3) ? { cacheBytes: pick(random, [0, cachedBytes(20_000, 10)]) } : {}
 }
 
 /** In a third of the runs two or three, so that one of them may be without a seed. */

@@ -1,6 +1,7 @@
 import { isMeshError } from '../errors.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
+import { cachedBytes } from '../store/collect.ts'
 import type { MemoryStore } from '../store/memory.ts'
 import type { Batch, Removal, SimDisk } from './disk.ts'
 import type { Copy } from './second-copies.ts'
@@ -91,9 +92,9 @@ export class SimStore implements StorePort {
     bound: CacheBound,
     stop?: AbortSignal,
   ): Promise<readonly Digest[]> {
-    const { envelopes } = this.#memory.disk.latest
+    const { envelopes, blocks } = this.#memory.disk.latest
     const before = new Set(envelopes.values())
-    const fits = this.bytes() <= bound.maxCacheBytes
+    const fits = cachedBytes(this.bytes(), blocks.size) <= bound.maxCacheBytes
     await this.#memory.collect(keep, { ...bound, maxCacheBytes: Number.POSITIVE_INFINITY })
     if (fits || stop?.aborted === true) return []
     let gone: readonly Digest[] = []

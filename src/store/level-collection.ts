@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Limits } from '../limits.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, LogPort } from '../runtime/ports.ts'
-import { type Collection, planCollection } from './collect.ts'
+import { type Collection, cachedBytes, planCollection } from './collect.ts'
 import { type CommitQueue, RECORD_BYTES } from './commit-queue.ts'
 import { type ContentSource, Contents } from './content.ts'
 import type { Operation } from './database.ts'
@@ -54,7 +54,7 @@ export async function collectFrom(
   const { index, limits, queue, beside } = store
   // Before anything is awaited: what comes from now on may be of an upload that begins now.
   index.keepFresh(bound.uploads)
-  if (index.blockBytes <= bound.maxCacheBytes) return []
+  if (cachedBytes(index.blockBytes, index.blocks.size) <= bound.maxCacheBytes) return []
   const { newest } = index
   const isEnding = (): boolean => stop?.aborted === true
   const contents = new Contents(limits)

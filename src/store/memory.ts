@@ -3,7 +3,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
-import { planAtOnce } from './collect.ts'
+import { cachedBytes, planAtOnce } from './collect.ts'
 import { type ContentSource, Contents } from './content.ts'
 import { MemoryDisk } from './memory-disk.ts'
 
@@ -109,8 +109,8 @@ export class MemoryStore implements StorePort {
     stop?: AbortSignal,
   ): Promise<readonly Digest[]> {
     this.#check()
-    if (this.bytes() <= maxCacheBytes) return []
     const { blocks, envelopes } = this.disk.latest
+    if (cachedBytes(this.bytes(), blocks.size) <= maxCacheBytes) return []
     const before = new Set(envelopes.values())
     const contents = await this.#contents(stop)
     if (stop?.aborted === true) return []

@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import type { Digest, ReleaseId } from '../../src/model/ids.ts'
 import type { CacheBound, Write } from '../../src/runtime/ports.ts'
+import { CACHED_BLOCK_BYTES } from '../../src/store/collect.ts'
 import type { Promises } from './store-contract.ts'
 import { block, makeRelease } from './store-fixtures.ts'
 
@@ -28,7 +29,8 @@ export const COLLECTION: Promises = {
     for (const { writes } of releases) await store.commit(writes, true)
     expect(await store.collect(ids, to(0))).toEqual([])
     expect(await store.collect(ids.slice(3), to(1_000_000))).toEqual([])
-    const gone = await store.collect(ids.slice(3), to(2_500))
+    // Of each of the three, which share a block with the fourth, a page and a block are cache.
+    const gone = await store.collect(ids.slice(3), to(2_500 + 5 * CACHED_BLOCK_BYTES))
     const [first, second, third, fourth] = releases
     const own = (of: (typeof releases)[number] | undefined) =>
       [...(of?.blocks.keys() ?? [])].filter((digest) => !fourth?.blocks.has(digest))
@@ -96,7 +98,7 @@ export const COLLECTION: Promises = {
       true,
     )
     const bound = (maxCacheBytes: number) => to(maxCacheBytes, { awaited: [release.id] })
-    expect(await store.collect([release.id], bound(900))).toEqual([])
+    expect(await store.collect([release.id], bound(900 + 2 * CACHED_BLOCK_BYTES))).toEqual([])
     expect([...(await store.collect([release.id], bound(0)))].sort()).toEqual(
       [...cached.blocks.keys()].sort(),
     )
@@ -302,6 +304,22 @@ export const COLLECTION: Promises = {
     expect(await store.readEnvelope(one.id)).toBeDefined()
     expect([...(await store.collect([], to(0)))].sort()).toEqual([...one.blocks.keys()].sort())
     for (const { id } of [one, two]) expect(await store.readEnvelope(id)).toBeUndefined()
+  },
+
+  'however small cached blocks are, their number is bounded: what is kept of each is counted, too': async ({
+    bench,
+    loaded,
+  }) => {
+    const { store } = await loaded(await bench())
+    const small = Array.from({ length: 10_000 }, (_, at) => block(`${at}`.padStart(10, '0')))
+    await store.commit([...small, ...release.writes], true)
+    const bound = 1024 * 1024
+    const gone = new Set(await store.collect([release.id], to(bound)))
+    const left = small.filter(({ digest }) => store.hasBlock(digest))
+    expect(left).toEqual(small.filter(({ digest }) => !gone.has(digest)))
+    expect(left.length).toBeLessThanOrEqual(bound / CACHED_BLOCK_BYTES)
+    expect(left.length).toBeGreaterThan(0.9 * (bound / CACHED_BLOCK_BYTES))
+    for (const digest of release.blocks.keys()) expect(store.hasBlock(digest)).toBe(true)
   },
 
   'a block nobody names is dropped after the next start': async ({ bench, loaded }) => {

@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS, type Limits } from '../../src/limits.ts'
 import type { EffectOf, EventOf } from '../../src/runtime/ports.ts'
+import { cachedBytes } from '../../src/store/collect.ts'
 import { type Database, levelDatabase, type Operation } from '../../src/store/database.ts'
 import { PREFIX } from '../../src/store/keys.ts'
 import { LevelStore } from '../../src/store/level.ts'
@@ -209,10 +210,8 @@ test('oldest first after a restart as well, whatever their names', async () => {
   await store.open()
   await store.load()
   const goes = releases[0] as (typeof releases)[number]
-  const all = [...releases.flatMap(({ blocks }) => [...blocks.values()])].reduce(
-    (sum, { length }) => sum + length,
-    0,
-  )
-  const gone = await store.collect([kept.id], { ...bound, maxCacheBytes: all - 1 })
+  const all = releases.flatMap(({ blocks }) => [...blocks.values()])
+  const bytes = all.reduce((sum, { length }) => sum + length, 0)
+  const gone = await store.collect([kept.id], { ...bound, maxCacheBytes: cachedBytes(bytes, all.length) - 1 })
   expect([...gone].sort()).toEqual([block('named by nothing').digest, ...goes.blocks.keys()].sort())
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Digest, ReleaseId } from '../../src/model/ids.ts'
-import { planAtOnce } from '../../src/store/collect.ts'
+import { cachedBytes, planAtOnce } from '../../src/store/collect.ts'
 
 /** By numbers: pages, some of which are here, with the blocks that they name; and releases, which share them. */
 const pages = fc.array(
@@ -22,7 +22,7 @@ const world = fc.record({
   releases: fc.uniqueArray(release, { selector: ({ id }) => id, maxLength: 5 }),
   here: fc.uniqueArray(fc.nat(9)),
   fresh: fc.uniqueArray(fc.nat(9)),
-  maxCacheBytes: fc.nat(12),
+  maxCached: fc.nat(12),
 })
 
 const idOf = (id: number) => `release ${id}` as ReleaseId
@@ -31,7 +31,7 @@ const blockOf = (block: number) => `block ${block}` as Digest
 
 test('nothing that is needed is collected, and what is not goes until the cache fits', () => {
   fc.assert(
-    fc.property(world, ({ pages, releases: made, here, fresh, maxCacheBytes }) => {
+    fc.property(world, ({ pages, releases: made, here, fresh, maxCached }) => {
       const releases = made.map((of) => ({
         ...of,
         lacks: of.has.some((page) => pages[page]?.isHere !== true),
@@ -51,7 +51,7 @@ test('nothing that is needed is collected, and what is not goes until the cache 
         awaited: new Set(releases.filter(({ kept, coming }) => kept && coming).map(({ id }) => idOf(id))),
         sizes,
         fresh: new Set(fresh.map(blockOf)),
-        maxCacheBytes,
+        maxCacheBytes: cachedBytes(maxCached, maxCached),
       })
       const gone = new Set([...plan.orphans, ...plan.blocks])
       for (const of of releases.filter(({ kept }) => kept)) {
@@ -72,10 +72,10 @@ test('nothing that is needed is collected, and what is not goes until the cache 
       const needed = new Set<Digest>(kept.flatMap((of) => [...pagesOf(of), ...of.blocks.map(blockOf)]))
       const cache = [...sizes.keys()].filter((digest) => !needed.has(digest) && !freshBlocks.has(digest))
       const left = cache.filter((digest) => !gone.has(digest)).length
-      if (!isComing) expect(left).toBeLessThanOrEqual(maxCacheBytes)
+      if (!isComing) expect(left).toBeLessThanOrEqual(maxCached)
       // What may be of one that is coming costs no other its place.
       const unnamed = new Set(isComing ? spared : [])
-      if (cache.filter((digest) => !unnamed.has(digest)).length <= maxCacheBytes)
+      if (cache.filter((digest) => !unnamed.has(digest)).length <= maxCached)
         expect(plan.releases).toEqual([])
     }),
     { numRuns: 500 },

@@ -162,6 +162,11 @@ test('a cache within its bound costs no write', async () => {
   expect(disk.writes).toBe(writes)
 })
 
+test('and of small blocks more is in it than their bytes', async () => {
+  const { done, store } = await filled()
+  expect(await done(store.collect([], { ...EMPTY, maxCacheBytes: store.bytes() }))).not.toEqual([])
+})
+
 const floor: Floor = {
   fleet: FLEET,
   channel: CHANNEL,

@@ -37,6 +37,7 @@ import type { PeerRecord } from '../../src/model/peer-record.ts'
 import { Gate } from '../../src/net/gate.ts'
 import { gossipOptions } from '../../src/net/gossip.ts'
 import { Pace } from '../../src/net/pace.ts'
+import { StoreIndex } from '../../src/store/index-in-memory.ts'
 import { BenchNode } from './core/bench-node.ts'
 import { coreConfig, gossip, make, PEER, ROOT, WALL_MS, withLimits } from './core/fleet.ts'
 import { FakeJourney } from './core-peers/fakes.ts'
@@ -146,16 +147,15 @@ describe('what publishers have signed', () => {
   })
 
   test('a block here, a digest, a lease', () => {
-    expectAtMost(
-      'block',
-      20_000,
-      each(new Set(), (set, at) => set.add(digestOf(at))),
-    )
-    expectAtMost(
-      'digest',
-      8_192,
-      each(new LatestSet(8_200), (set, at) => set.add(digestOf(`m ${at}`))),
-    )
+    const [index, core, bytes] = [new StoreIndex(), new Set<string>(), new Uint8Array(1)]
+    const blocks = each(index, (_, at) => {
+      const digest = digestOf(at)
+      index.apply({ kind: 'block', digest, bytes })
+      core.add(digest)
+    })
+    expectAtMost('block', 20_000, blocks)
+    const digests = each(new LatestSet(8_200), (set, at) => set.add(digestOf(`m ${at}`)))
+    expectAtMost('digest', 8_192, digests)
     expectAtMost(
       'lease',
       200,
