@@ -15,6 +15,7 @@ import { MeshError } from '../errors.ts'
 import { LIMITS, type Limits } from '../limits.ts'
 import { checkLimit, checkSettings, type Where } from './config-checks.ts'
 import { CONFIG_SCHEMA, type FileConfig } from './config-schema.ts'
+import { broken, told } from './limit-relations.ts'
 
 /** The file's settings with everything that overrides them, paths absolute. */
 export interface NodeConfig extends Omit<FileConfig, 'hooks' | 'health'> {
@@ -339,5 +340,16 @@ function mergeLimits(given: Record<string, number>, where: Where): Limits {
     }
     checkLimit(key, value, where(['limits', key]))
   }
-  return { ...LIMITS, ...given }
+  const limits = { ...LIMITS, maxHttpConnections: connectionsFor(given.maxWatchers), ...given }
+  for (const relation of broken(limits)) {
+    // Of those that belong together what was set is to blame, and not what is as it was built in.
+    const name = [relation.limit, ...relation.of].find((one) => one in given) ?? relation.limit
+    const what = `limits.${name}: ${told(relation, limits)}`
+    throw new MeshError('CONFIG_INVALID', `${where(['limits', name])}: ${what}`, { key: `limits.${name}` })
+  }
+  return limits
 }
+
+/** Whoever wants more watchers, and says nothing of connections, wants those as well: with as many to spare as there are else. */
+const connectionsFor = (maxWatchers: number = LIMITS.maxWatchers): number =>
+  LIMITS.maxHttpConnections + Math.max(0, maxWatchers - LIMITS.maxWatchers)

@@ -1,0 +1,81 @@
+/** What is checked of limits together, once the file and the environment have set some of them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/daemon/config.ts'
+import { broken, RELATIONS, told } from '../../../src/daemon/limit-relations.ts'
+import { LIMITS } from '../../../src/limits.ts'
+
+let file: string
+
+beforeAll(() => {
+  file = join(mkdtempSync(join(tmpdir(), 'confmesh-relations-')), 'node.yaml')
+})
+afterAll(() => rmSync(join(file, '..'), { recursive: true }))
+
+function load(limits: Readonly<Record<string, number>>, environment: NodeJS.ProcessEnv = {}) {
+  const lines = Object.entries(limits).map(([name, value]) => `  ${name}: ${value}\n`)
+  const text = lines.length === 0 ? '' : `limits:\n${lines.join('')}`
+  writeFileSync(file, `root: root.json\ndata: data\n${text}`)
+  return loadConfig(file, environment, new Map()).limitsInForce
+}
+
+const refusal = (message: string | RegExp) =>
+  expect.objectContaining({
+    code: 'CONFIG_INVALID',
+    message: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
+  })
+
+test('the limits that are built in keep to all of them', () => {
+  expect(broken(LIMITS).map((relation) => told(relation, LIMITS))).toEqual([])
+})
+
+describe.each(RELATIONS.map((relation) => [relation.limit, relation.of, relation] as const))(
+  '%s beside %j',
+  (limit, of, relation) => {
+    const least = relation.least(LIMITS)
+
+    test('one less is refused, with its line', () => {
+      const less = { ...LIMITS, [limit]: least - 1 }
+      expect(broken(less)).toContain(relation)
+      expect(broken({ ...LIMITS, [limit]: least })).not.toContain(relation)
+      expect(() => load({ [limit]: least - 1 })).toThrow(
+        refusal(`node.yaml:4: limits.${limit}: ${limit} is `),
+      )
+      const text = told(relation, less)
+      expect(text).toContain(`${limit} is ${least - 1} and must be at least ${least}, since ${of[0]} is `)
+      expect(text).toContain(`; raise ${limit}, or lower ${of[0]}`)
+    })
+
+    test.each(of)('more of %s alone asks for more of it', (name) => {
+      const most = LIMITS[limit] + 1
+      expect(broken({ ...LIMITS, [name]: most })).toContain(relation)
+    })
+  },
+)
+
+test('what was set is to blame, and not what is as it was built in', () => {
+  expect(() => load({ minDegree: 24 })).toThrow(
+    refusal(
+      /node\.yaml:4: limits\.minDegree: maxDegree is 20 and must be at least 24, since minDegree is 24: .*; raise maxDegree, or lower minDegree$/,
+    ),
+  )
+  const environment = { CONFMESH_NODE_LIMITS_AWAIT_MS: '30000' }
+  expect(() => load({ maxFiles: 5 }, environment)).toThrow(
+    refusal(/^CONFMESH_NODE_LIMITS_AWAIT_MS: limits\.awaitMs: publishDeadlineMs is 30000 and must be/),
+  )
+  expect(load({ minDegree: 24, maxDegree: 24 })).toEqual({ ...LIMITS, minDegree: 24, maxDegree: 24 })
+})
+
+test('more watchers alone have connections, with as many to spare as there were', () => {
+  const { maxWatchers, maxHttpConnections } = LIMITS
+  const spare = maxHttpConnections - maxWatchers
+  const environment = { CONFMESH_NODE_LIMITS_MAX_WATCHERS: '5000' }
+  expect(load({}, environment).maxHttpConnections).toBe(5_000 + spare)
+  expect(load({ maxWatchers: 5 }).maxHttpConnections).toBe(maxHttpConnections)
+  expect(load({ maxWatchers: 5, maxHttpConnections: 50 }).maxHttpConnections).toBe(50)
+  expect(() => load({ maxHttpConnections: 1_100 }, environment)).toThrow(
+    refusal(/node\.yaml:4: limits\.maxHttpConnections: .*\/healthz and \/readyz would go unanswered/),
+  )
+})
