@@ -195,11 +195,12 @@ export function askSync(step: Step, to: SyncPeer, message: SyncRequest): Request
 /**
  * The second answer may take longer: a seed that stands still for six seconds would lose all its peers at once, and to make
  * five hundred links anew is what keeps it busy. A black hole is found in ten, well within what healing may take. Whoever
- * lives is asked ever more patiently (RFC 6298, 5.5).
+ * lives is asked ever more patiently (RFC 6298, 5.5). Never less so than at first, however long that is set.
  */
 function patienceMs({ syncDeadlineMs }: Limits, { unanswered }: SyncPeer): number {
   if (unanswered === 0) return syncDeadlineMs
-  return Math.min((SLOW_MS - syncDeadlineMs) * 2 ** (unanswered - 1), SLOWEST_MS)
+  const secondMs = Math.max(SLOW_MS - syncDeadlineMs, syncDeadlineMs)
+  return Math.min(secondMs * 2 ** (unanswered - 1), Math.max(SLOWEST_MS, syncDeadlineMs))
 }
 
 export function answerSync(step: Step, id: RequestId, message: SyncReply): void {

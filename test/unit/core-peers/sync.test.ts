@@ -177,8 +177,13 @@ describe('a peer that does not answer', () => {
     expect(codes(end)).toEqual(['NET_TIMEOUT'])
   })
 
-  it('but of whom other things come, is asked ever more patiently before its connection ends', () => {
-    const [a, b] = [new ToyNode('a'), new ToyNode('b')]
+  it.each([
+    [LIMITS.syncDeadlineMs, [3_000, 7_000, 14_000, 20_000, 20_000]],
+    [6_000, [6_000, 6_000, 12_000, 20_000, 20_000]],
+    [12_000, [12_000, 12_000, 20_000, 20_000, 20_000]],
+    [30_000, [30_000, 30_000, 30_000, 30_000, 30_000]],
+  ])('but of whom other things come, is asked ever more patiently: %i ms at first', (syncDeadlineMs, most) => {
+    const [a, b] = [new ToyNode('a', ['**'], { syncDeadlineMs }), new ToyNode('b')]
     a.bench.link(b.id)
     let effects = a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id))
     const waited: number[] = []
@@ -189,7 +194,7 @@ describe('a peer that does not answer', () => {
         a.sync.onRequestFailed(step, journey, id, 'NET_TIMEOUT', true)
       })
     }
-    expect(waited).toEqual([3_000, 7_000, 14_000, 20_000, 20_000])
+    expect(waited).toEqual(most)
     expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: b.id, code: 'NET_TIMEOUT' }])
   })
 
