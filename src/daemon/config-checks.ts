@@ -4,6 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { hostAndPort, ofHostPort } from '../net/address.ts'
 import { ofAnother } from '../net/announced.ts'
+import { LONGEST_TIMER_MS } from '../net/deadline.ts'
 import { type FileConfig, MOST_MS } from './config-schema.ts'
 
 /** Where a setting was made, for the beginning of an error: file and line, as near as it can be said. */
@@ -95,8 +96,6 @@ const NONE_WILL_DO = /^(min|keep)|^outsideDegree$|^max(Cache|CheckedStore)Bytes$
 
 /** Bounded as their own keys are. */
 const OF_COMMANDS = new Set(['hookTimeoutMs', 'healthTimeoutMs', 'soakMs'])
-/** A timer set for longer than these 24.8 days is over at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** No timer runs for these: dates are compared. */
 const OF_DATES = new Set(['admitSkewMs', 'expiryWarnMs', 'dialledWithinMs'])
 

@@ -7,7 +7,7 @@ import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply, AnyRequest, Protocol } from '../model/messages.ts'
 import type { EffectOf, LogPort, TransportEvent } from '../runtime/ports.ts'
-import { Deadline } from './deadline.ts'
+import { Deadline, LONGEST_TIMER_MS } from './deadline.ts'
 import { isMisconduct, streamError, writeMessages } from './framing.ts'
 import type { Gate } from './gate.ts'
 import type { Misconduct } from './misconduct.ts'
@@ -227,7 +227,7 @@ export class Answerer {
     // No less than askers wait: on a slow link it is the other streams of the connection that take the time. For each
     // as long as one may take: a run of sync is the length of sixteen.
     const eachMs = Math.max(rules.messageDeadlineMs, this.#options.limits.blockDeadlineMs)
-    const over = AbortSignal.timeout(eachMs * messages.length)
+    const over = AbortSignal.timeout(Math.min(eachMs * messages.length, LONGEST_TIMER_MS))
     await writeMessages(stream, messages, rules.maxReplyBytes, over)
   }
 

@@ -6,6 +6,8 @@ import { afterReading } from './after-reading.ts'
 
 /** A timer that is so late says that this host stood still: a block is longer than a window, so that the rest was not sent. */
 const STOOD_STILL_MS = 1_000
+/** 24.8 days. A timer of Node that is set for longer is over at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export class Deadline {
   readonly #over = new AbortController()
@@ -37,7 +39,7 @@ export class Deadline {
   #wait(ms: number, over: (lateMs: number) => void): void {
     this.clear()
     const dueMs = performance.now() + ms
-    this.#timer = setTimeout(() => over(performance.now() - dueMs), ms).unref()
+    this.#timer = setTimeout(() => over(performance.now() - dueMs), Math.min(ms, LONGEST_TIMER_MS)).unref()
   }
 
   #endAfterReading(): void {

@@ -3,8 +3,8 @@
  * bucket allows. Whoever is slowed down is not read from meanwhile: gossip then piles up on its own side (pulled.ts), and
  * a stream of requests beyond two messages is reset.
  */
-import { setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import type { Limits } from '../limits.ts'
+import { LONGEST_TIMER_MS } from './deadline.ts'
 
 /** As many may begin at once in a turn before the clock can tell what they cost: a slice of about 0.3 ms each. */
 export const MAX_AT_ONCE = 32
@@ -106,6 +106,8 @@ export class Throttle {
     this.#buckets.set(who, bucket)
     const tokens = bucket.take(count)
     if (tokens >= 0) return
-    await setTimeoutAsync((-tokens / this.#perSecond) * 1_000, undefined, { ref: false })
+    // With a rate of 0, which is allowed, for ever.
+    for (let leftMs = (-tokens / this.#perSecond) * 1_000; leftMs > 0; leftMs -= LONGEST_TIMER_MS)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, LONGEST_TIMER_MS)).unref())
   }
 }

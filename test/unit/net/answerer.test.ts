@@ -62,6 +62,33 @@ test.each([1, 2, 30])(
   },
 )
 
+test('a run of replies is written, however long each of them may take', async () => {
+  const [sender, receiver] = await streamPair()
+  const limits = { ...LIMITS, blockDeadlineMs: 2 ** 31 - 1 }
+  const ends: Promise<boolean>[] = []
+  const answerer = new Answerer({
+    rules: protocolRules(limits),
+    limits,
+    gate: { opened: async () => true },
+    pace: { slice: async () => {} },
+    unread: { watch: () => () => {} },
+    misconduct: { report: () => {} },
+    sink: (event: TransportEvent) => {
+      if (event.kind !== 'request') return
+      ends.push(answerer.ended(event.id))
+      for (const more of [true, true, false]) {
+        const message = { type: 'envelopes', envelopes: [], lacks: [], more } as const
+        answerer.reply({ kind: 'reply', id: event.id, reply: { protocol: 'sync', message } })
+      }
+    },
+    isCurrent: () => true,
+  } as unknown as AnswererOptions)
+  void answerer.handler('sync')(receiver, { remotePeer: 'peer' } as unknown as Connection)
+  sender.send(frame([encodeRequest('sync', { type: 'push', envelopes: [] })], 1_000))
+  await expect.poll(() => ends.length).toBe(1)
+  expect(await ends[0]).toBe(true)
+})
+
 /** An answerer on a stream of yamux, what it hears given by hand; whatever is asked, a whole block is the answer. */
 function serving(
   blockDeadlineMs: number,

@@ -52,6 +52,18 @@ test('a host that stands still time and again gives no more than that', async ()
   expect(deadline.signal.aborted).toBe(true)
 })
 
+describe('one that is longer than a timer can be set for', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test('is not over at once', async () => {
+    vi.useFakeTimers()
+    const deadline = new Deadline(2 ** 32)
+    await vi.advanceTimersByTimeAsync(2 ** 30)
+    expect(deadline.signal.aborted).toBe(false)
+    deadline.clear()
+  })
+})
+
 describe('of one that is cleared', () => {
   afterEach(() => void vi.useRealTimers())
 

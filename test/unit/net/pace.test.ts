@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Bucket, Pace, Throttle } from '../../../src/net/pace.ts'
 
 const busy = (ms: number): void => {
@@ -89,6 +89,20 @@ test('nobody owes more than a burst, however many come at once', async () => {
   await Promise.all(Array.from({ length: 5_000 }, () => throttle.take(who)))
   // five thousand would take fifty seconds
   expect(performance.now() - sinceMs).toBeLessThan(20_000)
+})
+
+describe('a rate at which nothing is gained for weeks', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test.each([0, 1e-7])('of %d a second holds whoever has used up its burst', async (perSecond) => {
+    vi.useFakeTimers()
+    const throttle = new Throttle(perSecond, 1)
+    const [who, done] = [{}, vi.fn()]
+    for (let at = 1; at <= 3; at += 1) void throttle.take(who).then(() => done(at))
+    // longer than a timer can be set for
+    await vi.advanceTimersByTimeAsync(2 ** 32)
+    expect(done.mock.calls).toEqual([[1]])
+  })
 })
 
 test('of what is not used no more is saved than a burst, and no more is owed', () => {
