@@ -233,8 +233,10 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxLeases: PUBLISHER,
   maxUploads: PUBLISHER,
   maxUploadsPerAddress: PUBLISHER,
-  maxStagedBytesPerAddress: 'the publisher: its upload ends with `LIMIT_RATE`, and when to come back',
-  maxStagedBytes: 'the publisher: its upload ends with `LIMIT_RATE`, and when to come back',
+  maxStagedBytesPerAddress:
+    'the publisher: its upload ends with `LIMIT_RATE`, and when to come back; with `LIMIT_CONTENT`, before a block is asked for, where it is more by itself',
+  maxStagedBytes:
+    'the publisher: its upload ends with `LIMIT_RATE`, and when to come back; with `LIMIT_CONTENT`, before a block is asked for, where it is more by itself',
   maxNeed: 'nobody: further digests follow in the next answer; a peer that names more loses its connection',
   awaitMs: 'the asker: it hears "not yet" and asks again',
   maxAwaits: PUBLISHER,

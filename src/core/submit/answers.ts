@@ -1,5 +1,6 @@
 /** How a seed answers `publish` requests, and what a verdict means to someone who submits. */
 import type { Code } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import type { Channel, Name, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
@@ -66,6 +67,23 @@ export const unwritten = (code: Code): Refusal => ({
   code,
   text: 'this seed cannot write to its disk; try another seed',
 })
+
+export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
+
+/** More than may be under way though no other upload is: to come back later would not help. */
+export function tooMuchAlone(
+  bytes: number,
+  { maxStagedBytes, maxStagedBytesPerAddress }: Limits,
+): Refusal | undefined {
+  const [name, most] =
+    maxStagedBytes < maxStagedBytesPerAddress
+      ? ['maxStagedBytes', maxStagedBytes]
+      : ['maxStagedBytesPerAddress', maxStagedBytesPerAddress]
+  if (bytes <= most) return undefined
+  const what = `${mib(bytes)} of it are new here, and at most ${mib(most)} may be under way (limits.${name})`
+  const text = `${what}, a limit of this seed (docs/limits.md); name another seed, or raise it here`
+  return { code: 'LIMIT_CONTENT', text }
+}
 
 export const TOO_MANY_WAIT: Refusal = {
   code: 'LIMIT_RATE',

@@ -79,6 +79,13 @@ export class Upload {
     if (this.nextPage === undefined) this.#reader.end()
   }
 
+  /** Bytes of what the pages name and is not here. */
+  lackingBytes(isHere: (digest: Digest) => boolean): number {
+    let bytes = 0
+    for (const [digest, size] of this.sizes) if (!isHere(digest)) bytes += size
+    return bytes
+  }
+
   /**
    * The next digests to ask for, at most `max`; none where all has come. Looked at only now: much may have come from
    * peers or another upload since the pages were read.

@@ -12,7 +12,7 @@ import type { Release } from '../../model/release.ts'
 import type { EventOf, RequestId, Ticket } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
-import { answer, type Refusal, refuse, refusedBy, unwritten } from './answers.ts'
+import { answer, mib, type Refusal, refuse, refusedBy, tooMuchAlone, unwritten } from './answers.ts'
 import { Upload } from './upload.ts'
 
 export interface UploadHooks {
@@ -33,8 +33,6 @@ interface Writing {
 export const ABANDONED_MS = 30_000
 
 const GIVEN_UP: Refusal = { code: 'LIMIT_TIMEOUT', text: 'no progress for too long; submit again' }
-
-const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
 
 export class Uploads {
   readonly #uploads = new Map<ReleaseId, Upload>()
@@ -285,6 +283,9 @@ export class Uploads {
       }
       if (!this.#addPage(step, upload, kept)) return
     }
+    const bytes = upload.stagedBytes + upload.lackingBytes((digest) => this.#has(journey, upload, digest))
+    const refusal = tooMuchAlone(bytes, step.config.limits)
+    if (refusal !== undefined) return this.end(step, upload, refusal)
     upload.phase = 'blocks'
     upload.lacking = [...upload.sizes.keys()]
     this.#goOn(step, journey, upload)
