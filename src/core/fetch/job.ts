@@ -31,6 +31,7 @@ export class FetchJob {
   needed = 0
   /** Places of those missing that nobody is asked for and nothing is written of. */
   readonly open = new Bitmap()
+  /** Each once, however often the manifest repeats it. */
   readonly unchecked: Digest[] = []
   /** Being read off the disk. */
   readonly checking = new Set<Digest>()
@@ -205,9 +206,10 @@ export class FetchJob {
     const needed: Digest[] = []
     for (const entry of page)
       for (const { digest, size } of entry.blocks) {
-        this.#place(digest, size)
-        if (this.check && journey.hasBlock(digest)) this.unchecked.push(digest)
-        else if (this.need(journey, digest)) needed.push(digest)
+        const isNew = this.#place(digest, size)
+        if (this.check && journey.hasBlock(digest)) {
+          if (isNew) this.unchecked.push(digest)
+        } else if (this.need(journey, digest)) needed.push(digest)
       }
     return needed
   }
@@ -251,12 +253,14 @@ export class FetchJob {
     return place === undefined || place < this.release.header.pages.length || this.#sizes[place] === bytes
   }
 
-  #place(digest: Digest, size: number): void {
+  /** @returns whether it had none yet */
+  #place(digest: Digest, size: number): boolean {
     if (!this.fits(digest, size))
       throw new MeshError('LIMIT_CONTENT', `manifest: block ${digest.slice(0, 12)} has two sizes`)
-    if (this.#places.has(digest)) return
+    if (this.#places.has(digest)) return false
     this.#places.set(digest, this.digests.length)
     this.digests.push(digest)
     this.#sizes.push(size)
+    return true
   }
 }
