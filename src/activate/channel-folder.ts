@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { lstat, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Channel, ReleaseId } from '../model/ids.ts'
 import { isDigest } from '../model/names.ts'
@@ -117,7 +117,8 @@ export class ChannelFolder {
       } catch (error) {
         // The next activation finds it where it lies.
         if (stop.aborted) break
-        if (!isAbsent(error)) stays.push(`${path} cannot be removed: ${String(error)}`)
+        // Of what is below it something may be gone as well.
+        if (!(await isGone(path))) stays.push(`${path} cannot be removed: ${String(error)}`)
       }
     }
     return stays
@@ -226,6 +227,8 @@ export function freshName(release: ReleaseId, builds: readonly string[]): string
   const newest = builds.at(-1)
   return newest === undefined ? release : `${release}.${buildOf(newest) + 1}`
 }
+
+const isGone = (path: string): Promise<boolean> => lstat(path).then(() => false, isAbsent)
 
 /** Exclusive creation, so that no link is followed; what a crash left of an earlier try goes. */
 async function createAside<T>(aside: string, create: () => Promise<T>): Promise<T> {

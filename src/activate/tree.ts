@@ -203,6 +203,8 @@ export async function differenceOf(
       if (!(found.isDirectory() ? directories : expected).has(path)) return `${path}: not of this release`
     }
   }
+  // One that is no UTF-8 reads as U+FFFD, which a name of the release may hold as well. The root is not listed.
+  if (listing.length >= expected.size + directories.size) return 'the tree: a name that is not UTF-8'
   for (const path of directories) {
     signal.throwIfAborted()
     const difference = await directoryDifference(join(root, path), ownership)
@@ -265,24 +267,36 @@ async function fileDifference(
  * @param stop leaves what is left
  */
 export async function removeTree(root: string, stop: AbortSignal): Promise<void> {
+  const folder = Buffer.from(root)
   try {
-    await removeAll(root, stop)
+    await removeAll(folder, stop)
   } catch {
     stop.throwIfAborted()
-    await chmod(root, 0o700)
-    for (const found of await readdir(root, { recursive: true, withFileTypes: true }))
-      if (found.isDirectory()) await chmod(join(found.parentPath, found.name), 0o700)
+    await openAll(folder)
     await chmod(dirname(root), 0o755)
-    await removeAll(root, stop)
+    await removeAll(folder, stop)
   }
 }
 
+/** Folders alone: theirs is the right to remove what is in them. */
+async function openAll(folder: Buffer): Promise<void> {
+  await chmod(folder, 0o700)
+  for (const found of await entriesOf(folder)) if (found.isDirectory()) await openAll(pathOf(folder, found))
+}
+
 /** One after another: `rm` asks for all of a folder at once, and whatever else needs a thread stands in line behind that. */
-async function removeAll(root: string, stop: AbortSignal): Promise<void> {
-  for (const found of await readdir(root, { withFileTypes: true })) {
+async function removeAll(folder: Buffer, stop: AbortSignal): Promise<void> {
+  for (const found of await entriesOf(folder)) {
     stop.throwIfAborted()
-    const path = join(root, found.name)
+    const path = pathOf(folder, found)
     await (found.isDirectory() ? removeAll(path, stop) : unlink(path))
   }
-  await rmdir(root)
+  await rmdir(folder)
 }
+
+/** By their names as they are on disk: an application may give any, and one that is no UTF-8 is another one as text. */
+const entriesOf = (folder: Buffer): Promise<Dirent<Buffer>[]> =>
+  readdir(folder, { withFileTypes: true, encoding: 'buffer' })
+
+const pathOf = (folder: Buffer, { name }: Dirent<Buffer>): Buffer =>
+  Buffer.concat([folder, Buffer.from('/'), name])
