@@ -60,11 +60,6 @@ export async function build(paths: readonly string[], options: BuildOptions): Pr
   }
   for await (const { entry, found } of readSources(sources, limits, onBlock)) {
     bytes += entry.size
-    if (bytes > limits.maxReleaseBytes)
-      throw new MeshError(
-        'LIMIT_CONTENT',
-        `more than ${limits.maxReleaseBytes} bytes; publish in several channels`,
-      )
     for (const [digest, span] of found) {
       if (spans.has(digest)) continue
       spans.set(digest, span)
@@ -95,6 +90,13 @@ interface Read {
   readonly found: ReadonlyMap<Digest, Span>
 }
 
+/** Each may throw: the file is read no further. */
+interface Seen {
+  /** Of a file, before its first byte is read: what is too large in the end is not read first. */
+  onSize(bytes: number): void
+  onBlock(bytes: number): void
+}
+
 /** In order, several at once. */
 async function* readSources(
   sources: readonly SourceFile[],
@@ -102,11 +104,27 @@ async function* readSources(
   onBlock: (bytes: number) => void,
 ): AsyncIterable<Read> {
   const reading: Promise<Read>[] = []
+  const stop = new AbortController()
+  let bytes = 0
+  const seen: Seen = {
+    onSize(size) {
+      bytes += size
+      if (bytes > limits.maxReleaseBytes)
+        throw new MeshError(
+          'LIMIT_CONTENT',
+          `more than ${limits.maxReleaseBytes} bytes; publish in several channels`,
+        )
+    },
+    onBlock(size) {
+      stop.signal.throwIfAborted()
+      onBlock(size)
+    },
+  }
   try {
     for (const source of sources) {
-      const read = readSource(source, limits, onBlock)
-      // Heard of when its turn comes, or not at all where an earlier one failed.
-      read.catch(() => undefined)
+      const read = readSource(source, limits, seen)
+      // The first that fails ends all others, too: whichever's turn it is fails for the same reason.
+      read.catch((error: unknown) => stop.abort(error))
       reading.push(read)
       if (reading.length >= PARALLEL) yield (await reading.shift()) as Read
     }
@@ -119,13 +137,14 @@ async function* readSources(
 async function readSource(
   { path, file }: SourceFile,
   limits: Limits,
-  onBlock: (bytes: number) => void,
+  { onSize, onBlock }: Seen,
 ): Promise<Read> {
   const handle = await openFile(file)
   try {
     const stats = await handle.stat()
     if (!stats.isFile())
       throw new MeshError('CONTENT_PATH', `${file} is no regular file; a release holds regular files only`)
+    onSize(stats.size)
     const whole = createHash('sha256')
     const blocks: BlockRef[] = []
     const found = new Map<Digest, Span>()

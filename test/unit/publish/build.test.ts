@@ -138,6 +138,51 @@ test('Limits of files and bytes hold while reading, not after', async () => {
   expect(await codeOf([dir], { ...LIMITS, maxReleaseBytes: 8 })).toBe('accepted')
 })
 
+/** A file that is one hole: it takes no room on the disk, and as long to read as any other. */
+const hole = (path: string, bytes: number): void => {
+  put(path, '')
+  truncateSync(join(dir, path), bytes)
+}
+const MIB = 1024 * 1024
+
+/** How it ends, and how much of the files was read by then. */
+async function readOf(limits: Limits): Promise<readonly [code: string, bytes: number]> {
+  let read = 0
+  const onProgress = (bytes: number) => {
+    read = bytes
+  }
+  const code = await build([dir], { limits, onProgress }).then(
+    () => 'accepted',
+    (error) => error.code,
+  )
+  return [code, read]
+}
+
+test('A file that is larger than a release may be is refused before any of it is read', async () => {
+  hole('a', 64 * MIB + 1)
+  expect(await readOf({ ...LIMITS, maxReleaseBytes: 64 * MIB })).toEqual(['LIMIT_CONTENT', 0])
+})
+
+test('Files that are larger together than a release may be are refused before they are read to their ends', async () => {
+  for (const path of ['a', 'b']) hole(path, 64 * MIB)
+  const [code, read] = await readOf({ ...LIMITS, maxReleaseBytes: 100 * MIB })
+  expect(code).toBe('LIMIT_CONTENT')
+  expect(read).toBeLessThan(32 * MIB)
+})
+
+test('What is wrong with one file is told without those being read to their ends that are read beside it', async () => {
+  const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+  hole('a', 64 * MIB)
+  put('b', 'text')
+  vi.mocked(open).mockImplementation(async (file, ...more) => {
+    if (file === join(dir, 'b')) throw Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO' })
+    return real.open(file, ...more)
+  })
+  const [code, read] = await readOf(LIMITS)
+  expect(code).toBe('STORE_FAILED')
+  expect(read).toBeLessThan(32 * MIB)
+})
+
 test('A file that grows while it is read is refused, however long it would go on', async () => {
   // Said to have no bytes, and has some when it is read: as a log that grows after it was looked at.
   expect(await codeOf(['/proc/self/maps'])).toBe('CONTENT_DIGEST')
