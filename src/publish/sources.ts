@@ -2,7 +2,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { comparePaths, PathTree } from '../codec/path.ts'
+import { checkPath, comparePaths, PathTree } from '../codec/path.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { shown } from '../model/names.ts'
@@ -15,7 +15,8 @@ export interface SourceFile {
   readonly file: string
 }
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true })
+/** A byte order mark is a part of the name: without it that is another one, or none at all. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Ascending by path. Only regular files: a link or a device would be something else on every node.
@@ -51,6 +52,8 @@ async function walk(folder: string, below: string, found: SourceFile[], limits: 
     // Bounds the recursion, too: a path that long is refused anyway.
     if (path.length > limits.maxPathBytes)
       throw new MeshError('CONTENT_PATH', `${file}: longer than ${limits.maxPathBytes} bytes in the release`)
+    // Before all below it is gone through.
+    checkPath(path, limits)
     if (entry.isDirectory()) await walk(file, path, found, limits)
     else {
       requireFile(entry, file)

@@ -138,6 +138,38 @@ test('Limits of files and bytes hold while reading, not after', async () => {
   expect(await codeOf([dir], { ...LIMITS, maxReleaseBytes: 8 })).toBe('accepted')
 })
 
+/** What it ends with. */
+const textOf = (): Promise<string> =>
+  build([dir], { limits: LIMITS }).then(
+    () => 'accepted',
+    (error) => `${error.code} ${error.message}`,
+  )
+
+const MARK = '\ufeff'
+test.each([
+  ['a file', `${MARK}app.conf`, '', 'begins with a byte order mark'],
+  ['a folder, of which it is all the name', MARK, 'app.conf', 'begins with a byte order mark'],
+  ['a folder that is not the one above', `${MARK}..`, 'app.conf', 'begins with a byte order mark'],
+  ['a folder further down', `etc/${MARK}`, 'app.conf', 'a segment ends in a dot or blank'],
+])('A byte order mark before the name of %s is a part of it', async (_, name, below, why) => {
+  put('app.conf', 'another')
+  put(join(name, below), 'text')
+  expect(await textOf()).toBe(`CONTENT_PATH path ${JSON.stringify(name)}: ${why}; rename the file`)
+})
+
+test('A folder is refused for its name before what is in it is gone through', async () => {
+  put('back\\slash/good', 'x')
+  symlinkSync('/etc/passwd', join(dir, 'back\\slash/a link'))
+  expect(await textOf()).toContain('holds a backslash')
+})
+
+test('A folder that holds no file is left out', async () => {
+  put('app.conf', 'text')
+  mkdirSync(join(dir, 'empty/in'), { recursive: true })
+  const entries = (await pagesOf(await build([dir], { limits: LIMITS }))).flat()
+  expect(entries.map(({ path }) => path)).toEqual(['app.conf'])
+})
+
 /** A file that is one hole: it takes no room on the disk, and as long to read as any other. */
 const hole = (path: string, bytes: number): void => {
   put(path, '')
