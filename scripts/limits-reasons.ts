@@ -1,6 +1,6 @@
 /** Reasons of limits that have no line of their own in src/limits.ts. */
 import { LIMITS } from '../src/limits.ts'
-import { CACHED_BLOCK_BYTES } from '../src/store/collect.ts'
+import { CACHED_BLOCK_BYTES } from '../src/runtime/ports.ts'
 import { ENTRIES } from './limits-entries.ts'
 
 const CACHED_BLOCKS = LIMITS.maxCacheBytes / CACHED_BLOCK_BYTES

@@ -1,5 +1,5 @@
 import type { Name } from '../model/ids.ts'
-import { cachedBytes } from '../store/collect.ts'
+import { cachedBytes } from '../runtime/ports.ts'
 import { type Happening, type Scenario, type Size, TROUBLE_MS } from './happening.ts'
 import type { HostileKind } from './hostile.ts'
 import {

@@ -1,7 +1,13 @@
 import { isMeshError } from '../errors.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
-import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
-import { cachedBytes } from '../store/collect.ts'
+import {
+  type CacheBound,
+  cachedBytes,
+  type EventOf,
+  type Snapshot,
+  type StorePort,
+  type Write,
+} from '../runtime/ports.ts'
 import type { MemoryStore } from '../store/memory.ts'
 import type { Batch, Removal, SimDisk } from './disk.ts'
 import type { Copy } from './second-copies.ts'

@@ -1,17 +1,8 @@
 import type { Digest, ReleaseId } from '../model/ids.ts'
+import { cachedBytes } from '../runtime/ports.ts'
 
 /** Digests looked at in one go. */
 const SLICE = 4_096
-/**
- * What a cached block counts beside its bytes. As long as it is here its name is in memory, of which there is less than of disk:
- * a fleet that publishes small files would fill the heap with the names of what nobody needs long before they fill the cache. So
- * 2 GiB of cache are at most 262,144 blocks, whose names take 64 MiB; of blocks of 256 KiB it holds 3 % fewer.
- */
-export const CACHED_BLOCK_BYTES = 8 * 1024
-
-/** What so many blocks of so many bytes in all count in the cache. */
-export const cachedBytes = (bytes: number, blocks: number): number => bytes + blocks * CACHED_BLOCK_BYTES
-
 export interface CollectInput {
   /** Every release stored with its pages, oldest first. */
   readonly releases: ReadonlyMap<ReleaseId, readonly Digest[]>

@@ -2,8 +2,15 @@ import { sha256 } from '../codec/digest.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, FleetId, ReleaseId } from '../model/ids.ts'
-import type { CacheBound, EventOf, Snapshot, StorePort, Write } from '../runtime/ports.ts'
-import { cachedBytes, planAtOnce } from './collect.ts'
+import {
+  type CacheBound,
+  cachedBytes,
+  type EventOf,
+  type Snapshot,
+  type StorePort,
+  type Write,
+} from '../runtime/ports.ts'
+import { planAtOnce } from './collect.ts'
 import { type ContentSource, Contents } from './content.ts'
 import { MemoryDisk } from './memory-disk.ts'
 

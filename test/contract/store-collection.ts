@@ -1,8 +1,7 @@
 /** What every store promises of its cache: what goes, in which order, and what never does. */
 import { expect } from 'vitest'
 import type { Digest, ReleaseId } from '../../src/model/ids.ts'
-import type { CacheBound, Write } from '../../src/runtime/ports.ts'
-import { CACHED_BLOCK_BYTES } from '../../src/store/collect.ts'
+import { CACHED_BLOCK_BYTES, type CacheBound, type Write } from '../../src/runtime/ports.ts'
 import type { Promises } from './store-contract.ts'
 import { block, makeRelease } from './store-fixtures.ts'
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Digest, ReleaseId } from '../../src/model/ids.ts'
-import { cachedBytes, planAtOnce } from '../../src/store/collect.ts'
+import { cachedBytes } from '../../src/runtime/ports.ts'
+import { planAtOnce } from '../../src/store/collect.ts'
 
 /** By numbers: pages, some of which are here, with the blocks that they name; and releases, which share them. */
 const pages = fc.array(

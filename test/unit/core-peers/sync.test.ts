@@ -182,21 +182,24 @@ describe('a peer that does not answer', () => {
     [6_000, [6_000, 6_000, 12_000, 20_000, 20_000]],
     [12_000, [12_000, 12_000, 20_000, 20_000, 20_000]],
     [30_000, [30_000, 30_000, 30_000, 30_000, 30_000]],
-  ])('but of whom other things come, is asked ever more patiently: %i ms at first', (syncDeadlineMs, most) => {
-    const [a, b] = [new ToyNode('a', ['**'], { syncDeadlineMs }), new ToyNode('b')]
-    a.bench.link(b.id)
-    let effects = a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id))
-    const waited: number[] = []
-    for (let [out] = asked(effects); out !== undefined; [out] = asked(effects)) {
-      const { id, timeoutMs } = out
-      waited.push(timeoutMs)
-      effects = a.bench.run((step, journey) => {
-        a.sync.onRequestFailed(step, journey, id, 'NET_TIMEOUT', true)
-      })
-    }
-    expect(waited).toEqual(most)
-    expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: b.id, code: 'NET_TIMEOUT' }])
-  })
+  ])(
+    'but of whom other things come, is asked ever more patiently: %i ms at first',
+    (syncDeadlineMs, most) => {
+      const [a, b] = [new ToyNode('a', ['**'], { syncDeadlineMs }), new ToyNode('b')]
+      a.bench.link(b.id)
+      let effects = a.bench.run((step, journey) => a.sync.onAdmitted(step, journey, b.id))
+      const waited: number[] = []
+      for (let [out] = asked(effects); out !== undefined; [out] = asked(effects)) {
+        const { id, timeoutMs } = out
+        waited.push(timeoutMs)
+        effects = a.bench.run((step, journey) => {
+          a.sync.onRequestFailed(step, journey, id, 'NET_TIMEOUT', true)
+        })
+      }
+      expect(waited).toEqual(most)
+      expect(acts(effects)).toEqual([{ kind: 'hangUp', peer: b.id, code: 'NET_TIMEOUT' }])
+    },
+  )
 
   it('is trusted again after an answer', () => {
     const [a, b] = [new ToyNode('a'), new ToyNode('b')]
