@@ -33,7 +33,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxItems: FORM,
   maxRootBytes: DOCUMENT,
   maxHeaderBytes: RELEASE,
-  maxEnvelopeBytes: DOCUMENT,
+  maxEnvelopeBytes: RELEASE,
   maxPageBytes: RELEASE,
   maxBlockBytes: RELEASE,
   maxBeaconBytes: LEFT_OUT,

@@ -31,17 +31,17 @@ export const encodeBlockReply = (block: Uint8Array): readonly Uint8Array[] => {
 }
 
 /**
- * The block of a message of exactly this form and of a size that is allowed; anything else is undefined, and for the
+ * The block of a message of exactly this form and no longer than one may be; anything else is undefined, and for the
  * strict decoder to judge. A view where the block is most of the memory it lies in, else a copy: it may be kept.
  */
 export function decodeBlockReply(bytes: Uint8Array, limits: Limits): Uint8Array | undefined {
   const begins = (at: number, start: Uint8Array) =>
     equalBytes(bytes.subarray(at, at + start.byteLength), start)
-  if (!begins(0, START)) return undefined
+  if (bytes.byteLength > limits.maxBlockMessageBytes || !begins(0, START)) return undefined
   for (const headBytes of HEAD_BYTES) {
     const at = START.byteLength + headBytes
     const length = bytes.byteLength - at
-    if (length < 1 || length > limits.maxBlockBytes) continue
+    if (length < 1) continue
     const head = lengthHead(length)
     if (head.byteLength !== headBytes || !begins(START.byteLength, head)) continue
     const isMost = 2 * length >= bytes.buffer.byteLength

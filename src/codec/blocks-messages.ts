@@ -2,7 +2,7 @@ import type { BlocksReply, BlocksRequest } from '../model/messages.ts'
 import { peerOf } from '../model/names.ts'
 import { bool, bytes, convert, type Form, int, list, malformed, optional } from './fields.ts'
 import { address, channel, digest, peerId, releaseId } from './ids.ts'
-import { refused, union } from './message-forms.ts'
+import { contentBytes, refused, union } from './message-forms.ts'
 
 /** One bit for each page and block: 64 GiB in blocks of 256 KiB take 32 KiB; smaller blocks have room. */
 export const MAX_BITMAP_BYTES = 64 * 1024
@@ -24,7 +24,7 @@ export const blocksRequest: Form<BlocksRequest> = union({
 })
 
 const reply: Form<BlocksReply> = union({
-  block: { bytes: bytes((limits) => limits.maxBlockBytes, 1) },
+  block: { bytes: contentBytes },
   gone: {},
   busy: { retryAfterMs: int() },
   redirect: { peer: peerId, addresses: list(address, MAX_ADDRESSES) },

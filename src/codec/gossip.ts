@@ -17,8 +17,8 @@ export interface ControlGossip {
 
 const release = record({
   v: version,
-  envelope: bytes((limits) => limits.maxEnvelopeBytes, 1),
-  // Bounded by the message alone: more than this node takes attached is not malformed, a neighbour may take more.
+  // Both bounded by the message alone: more than this node takes is not malformed, a neighbour may take more.
+  envelope: bytes((limits) => limits.maxReleasesGossipBytes, 1),
   attached: list(
     bytes((limits) => limits.maxReleasesGossipBytes, 1),
     (limits) => limits.maxReleasesGossipBytes,

@@ -1,12 +1,12 @@
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
-import { bool, bytes, type Form, int, list, optional, word } from './fields.ts'
+import { bool, type Form, int, list, optional, word } from './fields.ts'
 import { channel, digest, peerId, place, releaseId, timeMs } from './ids.ts'
-import { refused, releaseEnvelope, rootEnvelope, union } from './message-forms.ts'
+import { contentBytes, refused, releaseEnvelope, rootEnvelope, union } from './message-forms.ts'
 
 /** A release is acknowledged by the seed it went to and one more; room for a rule that asks for more. */
 export const MAX_ACKNOWLEDGED = 16
 
-const part = { release: releaseId, bytes: bytes((limits) => limits.maxBlockBytes, 1) }
+const part = { release: releaseId, bytes: contentBytes }
 const need = list(digest, (limits) => limits.maxNeed)
 
 export const publishRequest: Form<PublishRequest> = union({

@@ -361,9 +361,9 @@ export class Fetch {
 
   /** Sizes are what the bounds of a release were reckoned by: one that lies of them is not fetched. */
   #fits(step: Step, job: FetchJob, digest: Digest, bytes: Uint8Array): boolean {
-    if (job.fits(digest, bytes.length)) return true
-    this.#refuse(step, job, 'LIMIT_CONTENT', 'a block has another size than the manifest says')
-    return false
+    const wrong = job.misfit(digest, bytes.length)
+    if (wrong !== undefined) this.#refuse(step, job, wrong.code, wrong.text)
+    return wrong === undefined
   }
 
   #refuse(step: Step, job: FetchJob, code: Code, text: string): void {

@@ -1,7 +1,7 @@
 /** One release being fetched: which pages are read, what is missing, what is still to be looked at on disk. */
 import { ManifestReader } from '../../codec/manifest.ts'
 import { decodePage } from '../../codec/page.ts'
-import { MeshError } from '../../errors.ts'
+import { type Code, MeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
@@ -251,6 +251,16 @@ export class FetchJob {
   fits(digest: Digest, bytes: number): boolean {
     const place = this.#places.get(digest)
     return place === undefined || place < this.release.header.pages.length || this.#sizes[place] === bytes
+  }
+
+  /** Why a block whose digest is right is not taken all the same: by the manifest, or by a limit of this node's own. */
+  misfit(digest: Digest, bytes: number): { readonly code: Code; readonly text: string } | undefined {
+    if (!this.fits(digest, bytes))
+      return { code: 'LIMIT_CONTENT', text: 'a block has another size than the manifest says' }
+    const { maxBlockBytes } = this.#limits
+    if (bytes <= maxBlockBytes) return undefined
+    const text = `a page of ${bytes} bytes, at most ${maxBlockBytes} are taken here; raise limits.maxBlockBytes, or publish fewer files`
+    return { code: 'LIMIT_BYTES', text }
   }
 
   /** @returns whether it had none yet */

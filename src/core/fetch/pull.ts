@@ -376,7 +376,7 @@ export class Pull {
 
   #receive(step: Step, journey: Journey, asked: Asked, bytes: Uint8Array): void {
     const { peer, release, digest } = asked
-    if (bytes.length > this.#config.limits.maxBlockBytes || sha256(bytes) !== digest) {
+    if (sha256(bytes) !== digest) {
       this.#sources.lied(release, peer)
       const text = 'a block did not match its digest; this peer is asked for nothing more of the release'
       step.emit({ kind: 'note', level: 'warn', code: 'BLOCK_DIGEST', text, peer, release })

@@ -135,6 +135,11 @@ export class Uploads {
       )
       return
     }
+    if (request.bytes.length > limits.maxBlockBytes) {
+      const text = `a page of ${request.bytes.length} bytes, at most ${limits.maxBlockBytes} are taken, a limit of this seed (limits.maxBlockBytes); name another seed, or raise it here`
+      this.end(step, upload, { code: 'LIMIT_BYTES', text }, [request.id])
+      return
+    }
     const staged = (of: Iterable<Upload>) => [...of].reduce((sum, { stagedBytes }) => sum + stagedBytes, 0)
     const ofHost = [...this.#uploads.values()].filter(({ host }) => host === upload.host)
     if (

@@ -5,7 +5,8 @@ import { LIMITS } from '../../../src/limits.ts'
 import { codeOf } from './refusal.ts'
 
 const { maxBlockBytes } = LIMITS
-const LENGTHS = [1, 23, 24, 255, 256, 65_535, 65_536, maxBlockBytes]
+/** The last is longer than is taken here. */
+const LENGTHS = [1, 23, 24, 255, 256, 65_535, 65_536, maxBlockBytes, maxBlockBytes + 1]
 const blockOf = (length: number): Uint8Array => new Uint8Array(length).map((_, at) => at % 251)
 const messageOf = (bytes: Uint8Array): Uint8Array => encodeReply('blocks', { type: 'block', bytes })
 
@@ -55,8 +56,8 @@ test('cut off, too long, or with a length that could be shorter: for the strict 
   }
 })
 
-test('empty, or larger than a block may be: refused', () => {
-  for (const length of [0, maxBlockBytes + 1]) {
+test('empty, or in a longer message than may be: refused', () => {
+  for (const length of [0, LIMITS.maxBlockMessageBytes]) {
     const message = messageOf(blockOf(length))
     expect(decodeBlockReply(message, LIMITS)).toBeUndefined()
     expect(codeOf(() => decodeReply('blocks', message, LIMITS))).not.toBe('accepted')

@@ -206,14 +206,16 @@ describe('bounds', () => {
     expect(differ([2, 1])).toBe('CODEC_MALFORMED')
   })
 
-  test('blocks of 256 KiB pass, of one byte more not', () => {
-    const block = (size: number) =>
+  test('a block may be as long as its message, whatever is taken here; of one byte more not', () => {
+    const block = (bytes: Uint8Array) =>
       codeOf(() =>
-        decodeReply('blocks', encode({ v: 1, type: 'block', bytes: new Uint8Array(size) }), LIMITS),
+        decodeReply('blocks', encode({ v: 1, type: 'block', bytes }), { ...LIMITS, maxBlockBytes: 1_000 }),
       )
-    expect(block(262_144)).toBe('accepted')
-    expect(block(262_145)).toBe('CODEC_MALFORMED')
-    expect(block(0)).toBe('CODEC_MALFORMED')
+    const around = encode({ v: 1, type: 'block', bytes: new Uint8Array(262_144) }).length - 262_144
+    const most = LIMITS.maxBlockMessageBytes - around
+    expect(block(new Uint8Array(most))).toBe('accepted')
+    expect(block(new Uint8Array(most + 1))).toBe('LIMIT_BYTES')
+    expect(block(new Uint8Array(0))).toBe('CODEC_MALFORMED')
   })
 })
 

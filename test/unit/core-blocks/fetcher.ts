@@ -6,7 +6,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import { Entrants } from '../../../src/core/fetch/entry.ts'
 import { Fetch } from '../../../src/core/fetch.ts'
 import type { Code } from '../../../src/errors.ts'
-import { LIMITS } from '../../../src/limits.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 import type { BlocksReply } from '../../../src/model/messages.ts'
 import type { Release } from '../../../src/model/release.ts'
@@ -47,8 +47,9 @@ export function fetcher({
   sizeLie = 0,
   /** They have asked this node what it has before it had heard of the release. */
   askers = [] as readonly PeerId[],
+  limits = {} as Partial<Limits>,
 } = {}) {
-  const bench = new Bench({ self, submit, random })
+  const bench = new Bench({ self, submit, random, limits: { ...LIMITS, ...limits } })
   const here = new Set<Digest>()
   bench.journey.hasBlock = ((digest: Digest) => here.has(digest)) as () => boolean
   bench.journey.gatewaysOf.set('eu', gateways)

@@ -10,3 +10,12 @@ test('a release whose blocks have other sizes than its manifest says is given up
   expect(failures).toEqual(['LIMIT_CONTENT'])
   expect(announce(OTHER, [1, 2, 3])).toEqual([])
 })
+
+test('a release with a page longer than this node takes is given up, and whoever gave it is not blamed', () => {
+  const { started, announce, give, failures, effects } = fetcher({ limits: { maxBlockBytes: 100 } })
+  const [page] = started.length > 0 ? started : announce(OTHER, [0])
+  expect(page).toBeDefined()
+  if (page !== undefined) expect(give(page)).toEqual([])
+  expect(failures).toEqual(['LIMIT_BYTES'])
+  expect(effects.filter(({ kind }) => kind === 'note')).toEqual([])
+})

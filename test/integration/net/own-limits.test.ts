@@ -1,0 +1,79 @@
+/** What is over a limit that was set lower on one host is refused there, and nobody loses a connection for it. */
+import { afterEach, expect, test } from 'vitest'
+import type { Effect } from '../../../src/core/effects.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import { dialPublisher } from '../../../src/net/dial.ts'
+import { make, withLimits } from '../../unit/core/fleet.ts'
+import { ofKind, SubmitNode } from '../../unit/core-submit/submit-node.ts'
+import { joined, Scripted, want } from './scripted.ts'
+
+const ending: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of ending.splice(0).reverse()) await end()
+})
+
+const host = async (limits: Partial<Limits> = {}): Promise<Scripted> => {
+  const started = await Scripted.start({ limits })
+  ending.push(() => started.stop())
+  return started
+}
+
+/** A seed that answers as its core does. */
+async function seed(limits: Partial<Limits>): Promise<Scripted> {
+  const scripted = await host(limits)
+  const core = new SubmitNode({ limits: withLimits(limits) })
+  const answer = (effects: readonly Effect[]) => {
+    for (const reply of ofKind(effects, 'reply')) scripted.transport.perform(reply)
+  }
+  scripted.onRequest = (event) => {
+    core.connect(event.peer)
+    answer(core.settled(core.handle(event)))
+  }
+  return scripted
+}
+
+const made = make({ clock: { alice: 1 } })
+const { id: release, page } = made
+
+test.each([
+  ['an envelope', { maxEnvelopeBytes: 50 }, [{ type: 'submit', envelope: made.envelope }]],
+  [
+    'a page',
+    { maxBlockBytes: page.length - 1 },
+    [
+      { type: 'submit', envelope: made.envelope },
+      { type: 'page', release, bytes: page },
+    ],
+  ],
+] as const)(
+  'a publisher whose seed does not take %s hears which limit it is, and goes on there',
+  async (_, less, messages) => {
+    const b = await seed(less)
+    const publisher = await dialPublisher(b.address, { limits: LIMITS })
+    ending.push(() => publisher.close())
+    const replies = []
+    for (const message of messages) replies.push(await publisher.ask(message, 5_000))
+    expect(replies.at(-1)).toMatchObject({
+      type: 'refused',
+      code: 'LIMIT_BYTES',
+      text: expect.stringMatching('a limit of this seed .*name another seed'),
+    })
+    expect(await publisher.ask({ type: 'state', channel: made.release.header.channel }, 5_000)).toMatchObject(
+      {
+        type: 'state',
+      },
+    )
+    expect(b.of('misbehaved')).toEqual([])
+  },
+)
+
+test('a page longer than is taken here comes as any other: it is no fault of who gives it', async () => {
+  const [a, b] = [await host({ maxBlockBytes: 128 * 1024 }), await host()]
+  await joined(a, b)
+  const bytes = new Uint8Array(200 * 1024).fill(7)
+  b.onRequest = ({ id }) => b.transport.replyBlock(id, bytes)
+  const id = a.ask(b.id, want)
+  const { reply } = await a.event('reply', (event) => event.id === id)
+  expect(reply).toEqual({ protocol: 'blocks', message: { type: 'block', bytes } })
+  expect([a.of('misbehaved'), a.of('disconnected')]).toEqual([[], []])
+})
