@@ -8,7 +8,7 @@ import type { TrustRoot } from '../model/root.ts'
 import type { Adoption } from '../trust/chain.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { cameAfterAll, settleAll, settleCell } from './activate.ts'
-import { targetOf, withoutRelease } from './channel.ts'
+import { targetOf } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
 import { Fetch } from './fetch.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
@@ -20,8 +20,9 @@ import { raiseEpochs } from './raise-epochs.ts'
 import { noteRefused } from './roots/refused.ts'
 import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
 import type { GatewayBook, Stage } from './stage.ts'
-import { type Cell, factsOf, isDurable, type Kept, keptOut, type NodeState, neededBy } from './state.ts'
+import { type Cell, factsOf, isDurable, type Kept, keptOut, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
+import { undoSubmission } from './undo-submission.ts'
 import type { Write } from './writes.ts'
 
 export interface JourneyHooks {
@@ -180,25 +181,8 @@ export class OwnJourney implements Journey {
     return outcome
   }
 
-  /** Its batch failed as a whole: a submission is ordered only once its content is on disk, so nobody hears of it. */
   undoSubmission(ticket: Ticket, channels: readonly Channel[]): void {
-    for (const channel of channels) {
-      const cell = this.#node.cells.get(channel)
-      const undone = cell?.submitting.get(ticket)
-      if (cell === undefined || undone === undefined) continue
-      const { id, before } = undone
-      cell.submitting.delete(ticket)
-      const kept = this.#node.kept.get(id)
-      if (kept !== undefined) this.#toSay.delete(kept)
-      cell.state = withoutRelease(cell.state, id, before)
-      // those upon it fail with it, or have replaced it
-      for (const [other, upon] of cell.submitting)
-        cell.submitting.set(other, { ...upon, before: withoutRelease(upon.before, id, before) })
-      if (neededBy(cell, this.#node.config.keepReleases).has(id)) continue
-      // it would be written together with what waits for room, and lie there as if it had been ordered
-      cell.envelopes.delete(id)
-      this.#node.kept.delete(id)
-    }
+    undoSubmission(this.#node, ticket, channels, (kept) => this.#toSay.delete(kept))
   }
 
   /** A release off the network. Content counts where it makes the target whole; a duplicate's may be wanted by fetch. */

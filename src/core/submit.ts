@@ -11,7 +11,7 @@ import type { EventOf, RequestId, Ticket } from './events.ts'
 import { hostOf, MAX_HOSTS } from './hosts.ts'
 import type { Ingested, Journey } from './journey.ts'
 import { LatestSet } from './latest.ts'
-import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
+import { type Buckets, createBuckets } from './rate.ts'
 import { isAdmitted, type Session } from './session.ts'
 import type { Stage } from './stage.ts'
 import type { Step } from './step.ts'
@@ -19,7 +19,6 @@ import { Acknowledge, whose } from './submit/acknowledge.ts'
 import {
   accepted,
   answer,
-  audit,
   counted,
   ENDED,
   ended,
@@ -36,6 +35,7 @@ import {
   unwritten,
 } from './submit/answers.ts'
 import { Claims } from './submit/claims.ts'
+import { Denials } from './submit/denials.ts'
 import { type Compared, FirstCompare } from './submit/first-compare.ts'
 import { dropLease, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
@@ -75,7 +75,7 @@ export class Submit implements Stage {
   /** By `whose` they are. */
   readonly #asks: Buckets<string>
   readonly #checks: Checks
-  readonly #audits: Bucket
+  readonly #denials: Denials
   readonly #submits: Buckets<Channel>
   readonly #questions: Questions
   readonly #firstCompare: FirstCompare
@@ -90,7 +90,7 @@ export class Submit implements Stage {
     this.#lender = new Lender(this.#leases)
     this.#acknowledge = new Acknowledge(limits)
     this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst, MAX_HOSTS)
-    this.#audits = createBucket(limits.auditsPerSecond, limits.auditsBurst)
+    this.#denials = new Denials(limits)
     this.#submits = createBuckets(limits.submitsPerMinute / 60, limits.submitsBurst, limits.maxChannels)
     this.#questions = new Questions(limits)
     this.#firstCompare = new FirstCompare(compared)
@@ -284,7 +284,7 @@ export class Submit implements Stage {
     const judged = journey.ingest(step, envelope, { via: 'submit', peer }, 'judge-only')
     const { release } = judged
     const refusal = this.#refusalOf(journey, judged)
-    if (refusal !== undefined) return this.#deny(step, ask, judged, refusal)
+    if (refusal !== undefined) return this.#denials.deny(step, ask, judged, refusal)
     if (release === undefined) return
     const open = this.#uploads.get(release.id)
     if (open !== undefined) return this.#uploads.resume(step, open, ask)
@@ -293,28 +293,19 @@ export class Submit implements Stage {
       return answer(step, id, this.#acknowledge.again(step, journey, release.id))
     }
     const early = this.#firstCompare.refusal(step, release.header.channel)
-    if (early !== undefined) return this.#deny(step, ask, judged, early)
+    if (early !== undefined) return this.#denials.deny(step, ask, judged, early)
     if (!this.#submits.take(release.header.channel, step.now.monoMs)) {
       const text = 'too many releases of this channel in a minute'
-      return this.#deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+      return this.#denials.deny(step, ask, judged, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
     }
     const from = { peer, host: hostOf(session.address) }
     const upload = this.#uploads.open(step, journey, release, envelope, from)
-    if ('code' in upload) return this.#deny(step, ask, judged, upload)
+    if ('code' in upload) return this.#denials.deny(step, ask, judged, upload)
     this.#acknowledge.forget(release.id)
     upload.waiting.push(id)
     // A release that order knows holds its place already.
     if (judged.verdict === 'DUPLICATE') this.#uploads.begin(step, journey, upload)
     else this.#claims.start(step, journey, release, envelope)
-  }
-
-  /** Refused; in the audit log where it verifies, at a bounded rate: anybody can send old ones again. */
-  #deny(step: Step, { id, peer }: Ask, judged: Ingested, refusal: Refusal): void {
-    refuse(step, id, peer, refusal, true, judged)
-    const proven = !['MALFORMED', 'UNAUTHORISED', 'MISPLACED', 'RATE', 'AHEAD'].includes(judged.verdict)
-    if (judged.release === undefined || !proven || !this.#audits.take(step.now.monoMs)) return
-    const { channel } = judged.release.header
-    audit(step, { peer, release: judged.release.id, channel, answer: refusal.code })
   }
 
   #ended(step: Step, upload: Upload, refusal: Refusal): void {
