@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { decode } from '@ipld/dag-cbor'
 import { describe, expect, test } from 'vitest'
@@ -41,36 +39,7 @@ import { StoreIndex } from '../../src/store/index-in-memory.ts'
 import { BenchNode } from './core/bench-node.ts'
 import { coreConfig, gossip, make, PEER, ROOT, WALL_MS, withLimits } from './core/fleet.ts'
 import { FakeJourney } from './core-peers/fakes.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-function heldBytes(): number {
-  collectGarbage()
-  collectGarbage()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
-/** What each of so many entries takes. What comes of code that runs for the first time is made before. */
-function bytesOfOne(entries: number, fill: (from: number, to: number) => unknown): number {
-  const first = fill(0, 8)
-  const before = heldBytes()
-  const more = fill(8, 8 + entries)
-  const each = (heldBytes() - before) / entries
-  expect([first, more]).not.toContain(undefined) // both are held until here
-  return each
-}
-
-/** Half as much again is not yet wrong: V8 grows a table by doubling. Twice as much is. */
-function expectAtMost(
-  entry: keyof typeof ENTRIES,
-  entries: number,
-  fill: (from: number, to: number) => unknown,
-) {
-  const bytes = bytesOfOne(entries, fill)
-  expect(bytes, `${entry}: ${Math.round(bytes)} bytes each`).toBeLessThan(1.5 * ENTRIES[entry])
-}
+import { bytesOfOne, each, expectAtMost } from './heap.ts'
 
 /** A string of its own: no literal, and no part of another. */
 const own = <T extends string>(text: string): T => Buffer.from(text).toString('latin1') as T
@@ -79,14 +48,6 @@ const idOf = (what: string | number) => digestOf(what) as string as ReleaseId
 const peerOf = (what: string | number) => own<PeerId>(`12D3KooW${digestOf(what).slice(0, 44)}`)
 const nameOf = (length: number, what: string | number) => own<string>(`${what}-`.padEnd(length, 'x'))
 const short = <T extends string>() => randomBytes(8).toString('hex') as T
-
-/** Fills a table with one entry for each number. */
-const each = <T>(table: T, put: (table: T, at: number) => unknown) => {
-  return (from: number, to: number): T => {
-    for (let at = from; at < to; at += 1) put(table, at)
-    return table
-  }
-}
 
 describe('what publishers have signed', () => {
   const unlimited = { verifiesPerSecond: 1e9, verifiesBurst: 1e9, gossipPerSecond: 1e9, gossipBurst: 1e9 }
