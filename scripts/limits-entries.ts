@@ -42,6 +42,8 @@ export const ENTRIES = {
   counted: 256,
   /** A thing of another region that is waited for, announced by as many as may be. */
   wanted: 2 * KIB,
+  /** A release over a limit of this node: why, by itself and as the newest of its channel. */
+  overLimit: 896,
   /** A lease with its envelope. */
   lease: 22 * KIB,
   /** A peer record of 24 KiB, as bytes and decoded. */

@@ -72,6 +72,11 @@ export function signed(): readonly Held[] {
       bytes: L.maxChannels * ENTRIES.twin,
     },
     {
+      what: 'releases over a limit of this node',
+      of: `${times(L.maxAnswered, 'overLimit')}: why the newest of a channel is not taken`,
+      bytes: L.maxAnswered * ENTRIES.overLimit,
+    },
+    {
       what: 'who has them, while they are fetched',
       of: `${many(L.maxChannels)} × ${times(MAX_WHOLE, 'holder')}`,
       bytes: L.maxChannels * MAX_WHOLE * ENTRIES.holder,

@@ -326,7 +326,7 @@ export const LIMITS = {
   /** How long a second seed may take to pull a release before the first acknowledges alone: base, and per MiB. */
   acknowledgeMs: 15_000,
   acknowledgeMsPerMib: 250,
-  /** Submissions answered for good that are remembered, so that asking again gets the same answer. */
+  /** Submissions answered for good that are remembered, so that asking again gets the same answer; and releases over a limit of this node. */
   maxAnswered: 1_024,
   /** Cheap questions (state, header, roots) and submissions, per address and second, with bursts. */
   publishAsksPerSecond: 50,

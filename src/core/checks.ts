@@ -6,6 +6,7 @@ import type { PeerId } from '../model/ids.ts'
 import type { PublishRequest } from '../model/messages.ts'
 import { hostOf, MAX_HOSTS } from './hosts.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
+import { leastBuiltIn } from './release-bytes.ts'
 import { isAdmitted, type Session } from './session.ts'
 
 /**
@@ -16,19 +17,20 @@ export const SHARES = 8
 export const SHARES_OF_STRANGERS = 4
 
 export class Checks {
-  readonly #limits: Limits
+  readonly #readable: Limits
   readonly #all: Bucket
   readonly #ofStrangers: Bucket
   readonly #ofOne: Buckets<string>
 
   constructor(limits: Limits) {
-    const { verifiesPerSecond, verifiesBurst, maxSignatures } = limits
+    // what is over a lower limit of this node's own is checked, too, for whose it is
+    this.#readable = leastBuiltIn(limits)
+    const { verifiesPerSecond, verifiesBurst, maxSignatures } = this.#readable
     // an envelope with all the signatures that it may have passes, however small its part
     const share = (shares: number): [perSecond: number, burst: number] => [
       (verifiesPerSecond * shares) / SHARES,
       Math.max((verifiesBurst * shares) / SHARES, maxSignatures),
     ]
-    this.#limits = limits
     this.#all = createBucket(verifiesPerSecond, verifiesBurst)
     this.#ofStrangers = createBucket(...share(SHARES_OF_STRANGERS))
     this.#ofOne = createBuckets(...share(1), MAX_HOSTS)
@@ -67,7 +69,7 @@ export class Checks {
   /** Each signature may name a key of the publisher's, and is tried then. */
   #cost(envelope: Uint8Array): number {
     try {
-      const { signatures } = decodeEnvelope(envelope, this.#limits.maxEnvelopeBytes, this.#limits)
+      const { signatures } = decodeEnvelope(envelope, this.#readable.maxEnvelopeBytes, this.#readable)
       return Math.max(1, signatures.length)
     } catch (error) {
       if (!isMeshError(error)) throw error

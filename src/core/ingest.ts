@@ -2,7 +2,7 @@
 
 import type { Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
-import type { Digest, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
@@ -11,8 +11,9 @@ import { isNamed, targetOf } from './channel.ts'
 import type { Ticket } from './events.ts'
 import { inOrder } from './inline.ts'
 import { ACCEPTED, type Ingested, type Source, type Verdict } from './journey.ts'
-import { type OrderContext, order } from './order.ts'
-import { readRelease } from './release-bytes.ts'
+import { type OrderContext, order, placeOf } from './order.ts'
+import { type OverLimit, overOwnLimit } from './over-limit.ts'
+import { leastBuiltIn, readRelease } from './release-bytes.ts'
 import { type Cell, cellFor, keepCell, keptOut, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import { CODE_OF } from './verify.ts'
@@ -60,11 +61,11 @@ export function ingest(
   if (read.kind === 'refused') {
     const { verdict, text, code, over } = read
     const ours = over !== undefined && isOurs(node, over) ? over.release : undefined
-    return {
-      ...nothing(verdict, ours),
-      code,
-      ...refuse(step, options, verdict, text, source, undefined, code),
-    }
+    const refused = { ...nothing(verdict, ours), code }
+    if (ours === undefined || options.judgeOnly === true)
+      return { ...refused, ...refuse(step, options, verdict, text, source, undefined, code) }
+    noteOver(node, step, ours, { code, text: overOwnLimit(text) })
+    return refused
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {
@@ -81,7 +82,24 @@ const isOurs = (
   { roots, config }: NodeState,
   { envelope, release }: Pick<ReadBytes, 'envelope' | 'release'>,
 ): boolean =>
-  release.header.fleet === roots.fleetId() && authorised(roots.current(), envelope, release, config.limits)
+  release.header.fleet === roots.fleetId() &&
+  authorised(roots.current(), envelope, release, leastBuiltIn(config.limits))
+
+/** Aloud where it is the first that keeps a channel of this node behind: each comparison brings it again. No peer is to blame. */
+function noteOver(node: NodeState, step: Step, release: Release, over: OverLimit): void {
+  const { id, header } = release
+  const { channel, root } = header
+  node.overLimits.add(id, over)
+  const cell = cellFor(node, channel)
+  const isFirst =
+    cell?.stored === true &&
+    root >= cell.epoch &&
+    node.overLimits.isFirst(channel, cell.state.floor.top, {
+      place: placeOf(release, cell.epoch),
+      error: { ...over, at: step.now.wallMs, release: id },
+    })
+  step.emit({ kind: 'note', level: isFirst ? 'warn' : 'debug', ...over, channel, release: id })
+}
 
 interface ReadBytes {
   readonly bytes: Uint8Array
@@ -100,8 +118,13 @@ function orderRead(
   const context = contextOf(node, read)
   const cell = cellFor(node, release.header.channel)
   if (cell === undefined) {
-    if (options.judgeOnly !== true) noteFull(node, step, release)
+    const { channel } = release.header
+    const full = whyFull(node, channel)
+    if (full !== undefined && options.judgeOnly !== true)
+      step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text: full, channel })
     const verdict = node.relayed.order(release, context, step.now.monoMs, options.judgeOnly === true)
+    if (full !== undefined && options.judgeOnly !== true && ACCEPTED.has(verdict))
+      node.overLimits.add(release.id, { code: 'LIMIT_CHANNELS', text: full })
     return judged(node, step, read, source, verdict, options)
   }
   const { verdict, state } = order(cell.state, release, context)
@@ -129,15 +152,12 @@ function orderRead(
 }
 
 /** First come stays: what no longer fits is relayed like a foreign channel, and the operator hears of it. */
-function noteFull(node: NodeState, step: Step, release: Release): void {
-  const { channel } = release.header
+function whyFull(node: NodeState, channel: Channel): string | undefined {
   const by = keptOut(node, channel)
-  if (by === undefined || by === 'patterns') return
-  const text =
-    by === 'maxChannels'
-      ? `${node.storedCells} channels are stored here, the most allowed; this one is not (limits.maxChannels)`
-      : `${node.cells.size - node.storedCells} channels that were stored here keep their floors, the most allowed; this one is not stored (limits.maxFormerChannels)`
-  step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text, channel })
+  if (by === undefined || by === 'patterns') return undefined
+  return by === 'maxChannels'
+    ? `${node.storedCells} channels are stored here, the most allowed; this one is not (limits.maxChannels)`
+    : `${node.cells.size - node.storedCells} channels that were stored here keep their floors, the most allowed; this one is not stored (limits.maxFormerChannels)`
 }
 
 function announceOrdered(step: Step, release: Release): void {

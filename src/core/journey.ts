@@ -11,6 +11,7 @@ import type { TrustRoot } from '../model/root.ts'
 import type { Adoption } from '../trust/chain.ts'
 import type { EffectOf, GossipVerdict } from './effects.ts'
 import type { Topic } from './events.ts'
+import type { OverLimit } from './over-limit.ts'
 import type { AdmittedSession, Session } from './session.ts'
 import type { Step } from './step.ts'
 
@@ -118,6 +119,8 @@ export interface Journey {
   /** Of a release whose envelope is here. */
   channelOf(release: ReleaseId): Channel | undefined
   isWhole(release: ReleaseId): boolean
+  /** It was heard of and will never be taken: the limit of this node that it is over. */
+  overLimit(release: ReleaseId): OverLimit | undefined
   /** Durable here: may be served. */
   hasBlock(digest: Digest): boolean
   /** Why its disk takes nothing: nothing is fetched for now. */

@@ -16,6 +16,7 @@ import { releaseGossip } from './inline.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, KeptOut, Source } from './journey.ts'
 import { isYoung } from './onward.ts'
 import { placeOf } from './order.ts'
+import type { OverLimit } from './over-limit.ts'
 import { raiseEpochs } from './raise-epochs.ts'
 import { noteRefused } from './roots/refused.ts'
 import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
@@ -200,6 +201,9 @@ export class OwnJourney implements Journey {
 
   #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
     const { verdict, release } = outcome
+    const over = release === undefined ? undefined : this.overLimit(release.id)
+    if (release !== undefined && over !== undefined)
+      for (const stage of this.#stages) stage.onOverLimit?.(step, this, release.id, over)
     if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))
       return outcome
     const stored = this.#node.cells.get(release.header.channel)?.stored === true
@@ -241,6 +245,10 @@ export class OwnJourney implements Journey {
 
   isWhole(release: ReleaseId): boolean {
     return this.#node.whole.has(release)
+  }
+
+  overLimit(release: ReleaseId): OverLimit | undefined {
+    return this.#node.overLimits.of(release)
   }
 
   hasBlock(digest: Digest): boolean {

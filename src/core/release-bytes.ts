@@ -2,7 +2,7 @@
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeader, decodeHeaderCore } from '../codec/header.ts'
 import { type Code, isMeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Header, Release } from '../model/release.ts'
 import { checkType } from '../trust/threshold.ts'
@@ -33,19 +33,18 @@ export function readRelease(bytes: Uint8Array, limits: Limits): Read {
     envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
     checkType(envelope, 'release')
   } catch (error) {
-    return refused(error)
+    return refused(error, bytes, limits)
   }
   try {
     return { kind: 'read', envelope, release: decodeHeader(envelope.payload, limits) }
   } catch (error) {
     if (!isMeshError(error)) throw error
-    if (error.code === 'LIMIT_CONTENT') return { ...refused(error), ...over(envelope, limits) }
-    if (error.code !== 'CODEC_UNSUPPORTED') return refused(error)
+    if (error.code !== 'CODEC_UNSUPPORTED') return refused(error, bytes, limits)
   }
   try {
     return { kind: 'unsupported', envelope, release: coreOf(envelope, limits) }
   } catch (error) {
-    return refused(error)
+    return refused(error, bytes, limits)
   }
 }
 
@@ -55,8 +54,19 @@ function coreOf({ payload }: Envelope, limits: Limits): Release {
   return { id: core.id, counter: core.counter, header: core as unknown as Header }
 }
 
-function over(envelope: Envelope, limits: Limits): { readonly over?: Signed } {
+/** No less than is built in: so much of one that is over a lower limit of this node's own is read as tells whose it is. */
+export const leastBuiltIn = (limits: Limits): Limits => ({
+  ...limits,
+  maxEnvelopeBytes: Math.max(limits.maxEnvelopeBytes, LIMITS.maxEnvelopeBytes),
+  maxHeaderBytes: Math.max(limits.maxHeaderBytes, LIMITS.maxHeaderBytes),
+  maxSignatures: Math.max(limits.maxSignatures, LIMITS.maxSignatures),
+  maxClockEntries: Math.max(limits.maxClockEntries, LIMITS.maxClockEntries),
+})
+
+function over(bytes: Uint8Array, limits: Limits): { readonly over?: Signed } {
   try {
+    const envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
+    checkType(envelope, 'release')
     return { over: { envelope, release: coreOf(envelope, limits) } }
   } catch (error) {
     if (!isMeshError(error)) throw error
@@ -68,8 +78,13 @@ function over(envelope: Envelope, limits: Limits): { readonly over?: Signed } {
  * Over a limit is no proof of guilt: another build may allow more. It is ignored like a message too many, while
  * what is malformed is rejected.
  */
-function refused(error: unknown): Extract<Read, { readonly kind: 'refused' }> {
+function refused(
+  error: unknown,
+  bytes: Uint8Array,
+  limits: Limits,
+): Extract<Read, { readonly kind: 'refused' }> {
   if (!isMeshError(error)) throw error
-  const verdict = error.code.startsWith('LIMIT_') ? 'RATE' : 'MALFORMED'
-  return { kind: 'refused', verdict, code: error.code, text: error.message }
+  const { code, message: text } = error
+  if (!code.startsWith('LIMIT_')) return { kind: 'refused', verdict: 'MALFORMED', code, text }
+  return { kind: 'refused', verdict: 'RATE', code, text, ...over(bytes, leastBuiltIn(limits)) }
 }

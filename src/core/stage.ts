@@ -9,6 +9,7 @@ import type { TrustRoot } from '../model/root.ts'
 import type { GossipVerdict } from './effects.ts'
 import type { EventOf, RequestId, Topic } from './events.ts'
 import type { Journey, Source, Verdict } from './journey.ts'
+import type { OverLimit } from './over-limit.ts'
 import type { Session } from './session.ts'
 import type { Step } from './step.ts'
 
@@ -86,6 +87,8 @@ export interface Stage {
   onBlocksLost?(step: Step, journey: Journey, digests: readonly Digest[]): void
   /** Order took in a release (NEW, TWIN, CONCURRENT); it is not durable yet. */
   onOrdered?(step: Step, journey: Journey, ordered: OrderedRelease): void
+  /** What a publisher of this fleet signed is over a limit of this node's own: it will never be whole here. */
+  onOverLimit?(step: Step, journey: Journey, release: ReleaseId, over: OverLimit): void
   /** The ordered state of a channel is on disk: sync may offer it. */
   onDurable?(step: Step, journey: Journey, channel: Channel): void
   /** Every page and block is on disk. */

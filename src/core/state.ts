@@ -10,6 +10,7 @@ import type { CoreConfig } from './config.ts'
 import type { Durable } from './durable.ts'
 import type { Ticket } from './events.ts'
 import type { ChannelFacts, KeptOut } from './journey.ts'
+import { OverLimits } from './over-limit.ts'
 import { createRelayed, type Relayed } from './relayed.ts'
 import type { Roots } from './roots.ts'
 import { type GateFacts, gateOf } from './settle.ts'
@@ -86,6 +87,7 @@ export interface NodeState {
   /** Those that time alone may change: what else moves a channel is an event of its own. */
   readonly due: Map<Cell, Due>
   readonly relayed: Relayed
+  readonly overLimits: OverLimits
   readonly kept: Map<ReleaseId, Kept>
   /** Releases whose every page and block is on disk, with the proof. */
   readonly whole: Map<ReleaseId, Durable>
@@ -111,6 +113,7 @@ export function createState(config: CoreConfig, roots: Roots): NodeState {
     storedCells: 0,
     due: new Map(),
     relayed: createRelayed(config.limits.maxRelayedChannels),
+    overLimits: new OverLimits(config.limits),
     kept: new Map(),
     whole: new Map(),
     blocks: new Set(),

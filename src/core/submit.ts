@@ -246,6 +246,11 @@ export class Submit implements Stage {
     dropLease(step, this.#leases, release)
   }
 
+  /** Another seed is asked then. */
+  onOverLimit(step: Step, _journey: Journey, release: ReleaseId, over: Refusal): void {
+    this.#acknowledge.refused(step, release, over)
+  }
+
   #dispatch(step: Step, journey: Journey, ask: Ask): void {
     const { id, peer, message } = ask
     switch (message.type) {
@@ -373,6 +378,8 @@ export class Submit implements Stage {
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync; what is known no longer was replaced.
     const asSecond = !isPending && toSeed
     const isKnown = asSecond && journey.envelope(release) !== undefined
+    const over = asSecond && !isKnown ? journey.overLimit(release) : undefined
+    if (over !== undefined) return refuse(step, id, peer, over)
     // With a disk that takes nothing, or no blocks, it would be waited for in vain, and no third seed asked.
     const short = isKnown && journey.takesNoBlocks ? 'STORE_FULL' : undefined
     const unkept = asSecond ? (journey.readOnly ?? short) : undefined

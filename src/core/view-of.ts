@@ -123,6 +123,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
   const freshness = sources.freshness(cell)
   const shown = stateOf(node, cell, gate, freshness, now)
   const [failure, kept] = [cell.lastError ?? failedBefore(cell), keptFromUpdates(freshness, now)]
+  const over = node.overLimits.error(state.channel, state.floor.top)
   const facts = (entry: { readonly release: ReleaseId; readonly activatedAt: number }): ActiveFacts => ({
     id: entry.release,
     release: node.kept.get(entry.release)?.release,
@@ -144,7 +145,8 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     history: state.history.map(facts),
     freshness,
     // An older failure does not say why nothing newer comes.
-    lastError: unwritten(node, gate, now) ?? (shown === 'stale' ? (kept ?? failure) : (failure ?? kept)),
+    lastError:
+      unwritten(node, gate, now) ?? over ?? (shown === 'stale' ? (kept ?? failure) : (failure ?? kept)),
     fetch: target === undefined ? undefined : sources.progress(target),
   }
 }

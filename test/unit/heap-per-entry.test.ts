@@ -20,6 +20,7 @@ import { BeaconCache } from '../../src/core/freshness/beacon-cache.ts'
 import { MAX_WHOLE } from '../../src/core/holders.ts'
 import type { Journey } from '../../src/core/journey.ts'
 import { LatestSet } from '../../src/core/latest.ts'
+import { OverLimits, overOwnLimit } from '../../src/core/over-limit.ts'
 import { createBuckets } from '../../src/core/rate.ts'
 import { createRelayed } from '../../src/core/relayed.ts'
 import { Copies, MAX_HOLDERS } from '../../src/core/serve/copies.ts'
@@ -32,6 +33,7 @@ import { LIMITS } from '../../src/limits.ts'
 import type { Address, Channel, KeyId, Name, Pattern, PeerId, ReleaseId } from '../../src/model/ids.ts'
 import type { ShortDigest } from '../../src/model/messages.ts'
 import type { PeerRecord } from '../../src/model/peer-record.ts'
+import { placeBefore } from '../../src/model/place.ts'
 import { Gate } from '../../src/net/gate.ts'
 import { gossipOptions } from '../../src/net/gossip.ts'
 import { Pace } from '../../src/net/pace.ts'
@@ -231,6 +233,20 @@ describe('what peers ask and say', () => {
     )
     const lies = each(new Sources(LIMITS), (of, at) => of.lied(`r${at % 16}` as ReleaseId, peerOf(at)))
     expectAtMost('lie', 10_000, lies)
+  })
+
+  test('a release over a limit of this node', () => {
+    expectAtMost(
+      'overLimit',
+      2_000,
+      each(new OverLimits({ maxAnswered: 10_000 }), (over, at) => {
+        const text = overOwnLimit(`header.message: longer than ${at} bytes`)
+        const error = { code: 'LIMIT_CONTENT', text, at: at + WALL_MS, release: idOf(at) } as const
+        const place = { epoch: 1, counter: at + 1, publisher: 'alice' as Name }
+        over.add(error.release, { code: error.code, text })
+        over.isFirst(nameOf(LIMITS.maxChannelBytes, at) as Channel, placeBefore(1), { place, error })
+      }),
+    )
   })
 
   test('a thing of another region', () => {

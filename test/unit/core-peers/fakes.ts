@@ -99,6 +99,7 @@ export class FakeJourney implements Journey {
   envelope = (release: ReleaseId) => this.envelopes.get(release)
   channelOf = () => undefined
   isWhole = () => false
+  overLimit = () => undefined
   hasBlock = () => false
   readOnly: Code | undefined = undefined
   get takesNoBlocks() {

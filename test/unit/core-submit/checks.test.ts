@@ -1,6 +1,7 @@
 /** Signature checks are bounded for those who submit, too, and a part of them is left to others. */
 import { expect, test } from 'vitest'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { Checks } from '../../../src/core/checks.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, PeerId } from '../../../src/model/ids.ts'
@@ -100,4 +101,9 @@ test('A release said again in ever new envelopes is paid for by whoever says it'
   })
   const next = gossip(make({ clock: { alice: 2 } }), [], OTHER)
   expect(said([gossip(made), ...again, next]).at(-1)).toBe(1)
+})
+
+test('Signatures over a lower limit of this node’s own are counted as well: they are checked for whose they are', () => {
+  const checks = new Checks(withLimits({ maxEnvelopeBytes: 50, maxSignatures: 1 }))
+  expect(checks.take(forged(1), PEER, 0)).toBe(16)
 })

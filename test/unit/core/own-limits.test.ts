@@ -1,11 +1,179 @@
-/** What is over a limit that was set lower on this host: it is not taken, and nobody is to blame for it. */
-import { expect, test } from 'vitest'
-import { SubmitNode } from '../core-submit/submit-node.ts'
-import { gossip, make, withLimits } from './fleet.ts'
+/** What is over a limit that was set lower on this host: it is not taken, nobody is to blame for it, and who has to hear does. */
+import { describe, expect, test } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import type { Code } from '../../../src/errors.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { Freshness } from '../../../src/model/beacon.ts'
+import type { Channel, KeyId } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
+import { ofKind, replies, SubmitNode } from '../core-submit/submit-node.ts'
+import { BenchNode } from './bench-node.ts'
+import {
+  CHANNEL,
+  gossip,
+  type Made,
+  make,
+  OTHER,
+  PEER,
+  ROOT,
+  raised,
+  rootBytes,
+  SELF,
+  withLimits,
+} from './fleet.ts'
 
 test('a longer envelope than is taken here, in gossip, is ignored and counted: its sender loses nothing', () => {
   const node = new SubmitNode({ limits: withLimits({ maxEnvelopeBytes: 50 }) })
   node.handle(gossip(make({ clock: { alice: 1 } })))
   expect(node.said).toContain('gossip_verdicts ignore')
   expect(node.notes.map(({ code }) => code)).toEqual(['LIMIT_BYTES'])
+})
+
+const first = make({ clock: { alice: 1 } })
+const large = make({ clock: { alice: 3 }, also: 'b=2\n' })
+const small = make({ clock: { alice: 4 }, text: 'c=3\n' })
+
+/** Takes one file, and has the first release; another seed is linked to it. */
+function lower(less: Partial<Limits> = { maxFiles: 1 }): SubmitNode {
+  const node = new SubmitNode({ limits: withLimits(less) })
+  node.connect(PEER, { seed: true })
+  take(node, first)
+  return node
+}
+
+const take = (node: SubmitNode, made: Made) =>
+  node.settled(node.handle(gossip(made, [...made.content.values()])))
+const awaits = (node: SubmitNode, { id: release }: Made) =>
+  replies(node.ask({ type: 'await', release }, PEER))
+
+describe('a release over a limit of a seed', () => {
+  test('is refused at once to another seed that names it, which then has its answer', () => {
+    const [a, b] = [new SubmitNode(), lower()]
+    a.connect(OTHER, { seed: true })
+    const [lease] = a.ask({ type: 'submit', envelope: large.envelope })
+    a.settled(a.answer(lease, { type: 'noted' }))
+    a.ask({ type: 'page', release: large.id, bytes: large.page })
+    const [, ...blocks] = [...large.content.values()]
+    const last = blocks.flatMap((bytes) => [...a.ask({ type: 'block', release: large.id, bytes })])
+    const [asked] = ofKind(a.settled(last), 'request')
+    expect(a.ask({ type: 'await', release: large.id })).toEqual([])
+    take(b, large)
+    const [answer] = awaits(b, large)
+    expect(answer).toMatchObject({ type: 'refused', code: 'LIMIT_CONTENT' })
+    const done = { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }
+    expect(replies(answer === undefined ? [] : a.answer(asked, answer))).toEqual([done])
+  })
+
+  test('is refused as soon as it comes, where it was named before', () => {
+    const node = lower()
+    expect(awaits(node, large)).toEqual([])
+    const told = node.handle(gossip(large))
+    expect(replies(told)).toMatchObject([{ type: 'refused', code: 'LIMIT_CONTENT' }])
+  })
+
+  test('is not awaited where its channel has no room either', () => {
+    const node = lower({ maxChannels: 1 })
+    const elsewhere = make({ clock: { alice: 1 }, header: { channel: 'app/other' as Channel } })
+    take(node, elsewhere)
+    expect(awaits(node, elsewhere)).toMatchObject([{ type: 'refused', code: 'LIMIT_CHANNELS' }])
+  })
+
+  test('that nobody of this fleet signed is still waited for', () => {
+    const node = lower()
+    const forged = make({ clock: { alice: 3 }, also: 'b=2\n', signedBy: generatePrivateKey('ed25519').key })
+    take(node, forged)
+    expect(awaits(node, forged)).toEqual([])
+    expect(node.said).toContain('debug LIMIT_CONTENT')
+  })
+})
+
+/** An ordinary node that has the first release. */
+function ordinary(less: Partial<Limits>, state: () => Freshness = () => 'unjudged') {
+  const freshness = { state, page: () => undefined, heardAny: () => true }
+  const node = new BenchNode(
+    { limits: withLimits(less) },
+    { freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } },
+  )
+  node.start()
+  const hear = (made: Pick<Made, 'envelope'>, content: readonly Uint8Array[] = []) => {
+    const effects = node.handle(gossip(made, content))
+    node.persist(effects)
+    return ofKind(effects, 'note')
+  }
+  hear(first, [...first.content.values()])
+  const adopt = (root: TrustRoot) =>
+    void node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(root), PEER)))
+  return { hear, adopt, shown: () => node.view().channels[0]?.lastError }
+}
+
+const { maxHeaderBytes, maxEnvelopeBytes } = lengths(first)
+function lengths({ envelope }: Pick<Made, 'envelope'>) {
+  const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  return { maxHeaderBytes: payload.length, maxEnvelopeBytes: envelope.length }
+}
+/** With a second signature, that says nothing. */
+function signedTwice({ envelope }: Made): Pick<Made, 'envelope' | 'id'> {
+  const decoded = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  const more = { keyId: 'f'.repeat(64) as KeyId, sig: new Uint8Array(64) }
+  return { id: large.id, envelope: encodeEnvelope({ ...decoded, signatures: [...decoded.signatures, more] }) }
+}
+const { pages } = large.release.header
+
+describe('a release over a limit of an ordinary node', () => {
+  test.each<[Partial<Limits>, Code, Pick<Made, 'envelope' | 'id'>]>([
+    [{ maxFiles: 1 }, 'LIMIT_CONTENT', large],
+    [{ maxReleaseBytes: 7 }, 'LIMIT_CONTENT', large],
+    [
+      { maxPages: 1 },
+      'LIMIT_CONTENT',
+      make({ clock: { alice: 3 }, header: { pages: [...pages, ...pages] } }),
+    ],
+    [
+      { maxMessageBytes: 9 },
+      'LIMIT_CONTENT',
+      make({ clock: { alice: 3 }, header: { message: 'ten bytes.' } }),
+    ],
+    [{ maxClockEntries: 1 }, 'LIMIT_CONTENT', make({ clock: { alice: 3, bob: 1 } })],
+    [{ maxHeaderBytes }, 'LIMIT_BYTES', make({ clock: { alice: 3, bob: 1 } })],
+    [{ maxEnvelopeBytes }, 'LIMIT_BYTES', make({ clock: { alice: 3, bob: 1 } })],
+    [{ maxSignatures: 1 }, 'LIMIT_SIGNATURES', signedTwice(large)],
+  ])('%j: it warns once and status says which, until something newer is taken', (less, code, over) => {
+    const { hear, shown } = ordinary(less)
+    const [[limit]] = Object.entries(less) as [[string, number]]
+    const text = expect.stringContaining(`over limits.${limit} of this node`)
+    expect(hear(over)).toMatchObject([{ level: 'warn', code, text, channel: CHANNEL, release: over.id }])
+    expect(hear(over)).toMatchObject([{ level: 'debug', code }])
+    expect(shown()).toMatchObject({ code, text, release: over.id })
+    expect(hear(small)).toMatchObject([{ level: 'info', code: 'RELEASE_NEW' }])
+    expect(shown()).toBeUndefined()
+  })
+
+  test('is what status says, and not that this node is behind, which it is for that', () => {
+    let freshness: Freshness = 'fresh'
+    const { hear, shown } = ordinary({ maxFiles: 1 }, () => freshness)
+    hear(large)
+    freshness = 'behind'
+    expect(shown()).toMatchObject({ code: 'LIMIT_CONTENT' })
+  })
+
+  test.each<[string, (node: ReturnType<typeof ordinary>) => void]>([
+    ['lower than what is here', ({ hear }) => void hear(small)],
+    ['of an ended epoch', ({ adopt }) => adopt(raised(ROOT))],
+  ])('is of no concern where it is not the newest, but %s', (_, comes) => {
+    const node = ordinary({ maxFiles: 1 })
+    node.hear(large)
+    comes(node)
+    expect(node.hear(large)).toMatchObject([{ level: 'debug', code: 'LIMIT_CONTENT' }])
+    expect(node.shown()).toBeUndefined()
+  })
+
+  test('that is newer is said instead, and no second time aloud', () => {
+    const { hear, shown } = ordinary({ maxFiles: 1 })
+    hear(large)
+    const newer = make({ clock: { alice: 5 }, also: 'd=4\n' })
+    expect(hear(newer)).toMatchObject([{ level: 'debug', code: 'LIMIT_CONTENT' }])
+    hear(large)
+    expect(shown()).toMatchObject({ release: newer.id })
+  })
 })
