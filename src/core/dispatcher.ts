@@ -350,8 +350,7 @@ export class Dispatcher implements CoreFacts {
     for (const release of entry.whole)
       if (entry.doubtful) this.#journey.recheck(step, release)
       else this.#journey.whole(step, release)
-    // What it replaces may have been dropped before it came.
-    if (entry.whole.length > 0) this.#housekeeping.collectSoon(step)
+    this.#housekeeping.onWritten(step, event, entry)
     this.#each((stage) => stage.onPersisted?.(step, this.#journey, event))
     for (const channel of entry.channels) this.#journey.durable(step, channel)
   }
@@ -360,7 +359,7 @@ export class Dispatcher implements CoreFacts {
     const entry = this.#ledger.fail(event)
     this.#journey.undoSubmission(event.ticket, entry.channels)
     this.#journey.fetch.onWriteFailed(step, entry.blocks, entry.whole)
-    this.#housekeeping.onWriteFailed(step, entry)
+    this.#housekeeping.onWriteFailed(step, event, entry)
     this.#each((stage) => stage.onPersistFailed?.(step, this.#journey, event))
     for (const channel of entry.channels) this.#settle(step, channel)
   }

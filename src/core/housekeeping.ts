@@ -1,13 +1,13 @@
 /** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
 import type { Digest, Pattern, ReleaseId } from '../model/ids.ts'
 import { settleAll } from './activate.ts'
-import { stateWrites, submissions } from './cell-writes.ts'
 import { targetOf } from './channel.ts'
-import type { Now } from './events.ts'
+import type { EventOf, Now, Ticket } from './events.ts'
 import type { Entry } from './ledger.ts'
 import { type AdmittedSession, mayShare } from './session.ts'
 import { isKnown, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
+import { sliceOf } from './unsaved.ts'
 import type { Write } from './writes.ts'
 
 const SAVE_RETRY_MS = 5_000
@@ -58,6 +58,8 @@ export class Housekeeping {
   /** Whoever reached nobody by then goes by what is here, if anything is. */
   #comparesUntilMonoMs = Number.POSITIVE_INFINITY
   #saveAtMonoMs: number | undefined
+  /** The slice that is being written. */
+  #slice: Ticket | undefined
   #collectAtMonoMs: number | undefined
   /** When the one that is under way began. */
   #collectingMonoMs: number | undefined
@@ -127,32 +129,32 @@ export class Housekeeping {
     return dialled.filter(({ hello }) => mayShare(patterns, hello.patterns)).length
   }
 
-  onWriteFailed(step: Step, entry: Entry): void {
+  onWritten(step: Step, { ticket }: EventOf<'persisted'>, entry: Entry): void {
+    // What it replaces may have been dropped before it came.
+    if (entry.whole.length > 0) this.collectSoon(step)
+    if (ticket !== this.#slice) return
+    this.#slice = undefined
+    this.saveNow(step)
+  }
+
+  onWriteFailed(step: Step, { ticket }: EventOf<'persistFailed'>, entry: Entry): void {
+    if (ticket === this.#slice) this.#slice = undefined
     if (entry.roots.length === 0 && entry.channels.length === 0) return
     this.#saveAtMonoMs = step.now.monoMs + SAVE_RETRY_MS
     step.wakeAt(this.#saveAtMonoMs)
   }
 
-  /** Everything that is in memory only, in one batch; submissions come in their own. */
+  /**
+   * What is in memory only. The next slice follows when the one before is on disk, so that what is held for the disk, more
+   * than once while it is written, stays small, and what else is to be written comes in between.
+   */
   saveNow(step: Step): void {
     this.#saveAtMonoMs = undefined
-    const { cells, kept, roots, unsavedRoots } = this.#node
-    const writes: Write[] = []
-    for (const [version, { envelope }] of roots.all())
-      if ((unsavedRoots.get(version) ?? 'writing') !== 'writing')
-        writes.push({ kind: 'root', version, envelope })
-    for (const cell of cells.values()) {
-      if (!cell.unsaved) continue
-      cell.unsaved = false
-      const theirOwn = submissions(cell)
-      for (const id of cell.envelopes) {
-        const entry = kept.get(id)
-        if (entry !== undefined && !theirOwn.has(id))
-          writes.push({ kind: 'envelope', release: id, channel: entry.channel, bytes: entry.envelope })
-      }
-      writes.push(...stateWrites(cell))
-    }
-    if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
+    if (this.#slice !== undefined) return
+    const writes = sliceOf(this.#node)
+    if (writes.length === 0) return
+    this.#slice = step.nextTicket()
+    step.emit({ kind: 'persist', ticket: this.#slice, writes, sync: true })
   }
 
   /** Room is made, and what could not be written is. */

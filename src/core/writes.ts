@@ -74,3 +74,26 @@ export type Write =
 /** Of a batch: it counts on no block that was written before. Else a small release would wait until all logs that a large one under way has filled are on disk. */
 export const isAlone = (writes: readonly Write[]): boolean =>
   !writes.some((write) => write.kind === 'whole' && write.alone !== true)
+
+/** What a record that is no block counts in a batch beside what it carries, also one that is taken away. */
+export const RECORD_BYTES = 512
+
+const bytesIn = (write: Write): number => {
+  switch (write.kind) {
+    case 'block':
+      return write.bytes.length
+    case 'envelope':
+      return RECORD_BYTES + write.bytes.length
+    case 'root':
+    case 'beacon':
+      return RECORD_BYTES + write.envelope.length
+    case 'lease':
+      return RECORD_BYTES + write.lease.envelope.length
+    default:
+      return RECORD_BYTES
+  }
+}
+
+/** What they count, in a batch and while they wait. */
+export const bytesOf = (writes: readonly Write[]): number =>
+  writes.reduce((sum, write) => sum + bytesIn(write), 0)

@@ -8,7 +8,7 @@ import type { Snapshot } from '../core/snapshot.ts'
 import type { Write } from '../core/writes.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 
-export { isAlone } from '../core/writes.ts'
+export { bytesOf, isAlone, RECORD_BYTES } from '../core/writes.ts'
 export type { ActivationOutcome, Effect, EffectOf, Event, EventOf, Now, Snapshot, Write }
 
 export interface ClockPort {

@@ -1,6 +1,5 @@
 import { MeshError } from '../errors.ts'
-import type { LogPort, Write } from '../runtime/ports.ts'
-import { bytesOf } from './commit-queue.ts'
+import { bytesOf, type LogPort, type Write } from '../runtime/ports.ts'
 
 const MIB = 1024 * 1024
 /**
@@ -12,7 +11,7 @@ export const MAX_WAITING_BYTES = 64 * MIB
 /**
  * How much waits to be committed. A disk may hang without an error, and what peers say of channels and beacons comes all the
  * same: it would fill the memory of a node that could have served on. What is refused never came near LevelDB, and is tried
- * again as any write that failed: the core writes what is newest of each channel then, however much was refused.
+ * again as any write that failed: the core writes what it keeps of those channels then, batch after batch.
  *
  * Blocks by themselves are always taken: whoever asks for them bounds them (`maxWantBytes`, `maxUploads`), and one that is
  * refused would be sent again.
@@ -32,7 +31,7 @@ export class CommitBytes {
   /** @param begin puts it in line. @throws MeshError STORE_FAILED at once where too much waits, else as `begin` does */
   async of(writes: readonly Write[], begin: () => Promise<void>): Promise<void> {
     const bytes = writes.every(({ kind }) => kind === 'block') ? 0 : bytesOf(writes)
-    // One that is larger by itself goes in as well, or it never would: all that was refused comes as one.
+    // One that is larger by itself goes in as well, or it never would.
     if (bytes > 0 && this.#waiting >= MAX_WAITING_BYTES) throw this.#refusal()
     this.#waiting += bytes
     try {

@@ -1,4 +1,4 @@
-import type { Write } from '../runtime/ports.ts'
+import { bytesOf, type Write } from '../runtime/ports.ts'
 
 interface Commit {
   readonly writes: readonly Write[]
@@ -11,29 +11,6 @@ interface Commit {
 interface Work {
   readonly work: () => Promise<void>
 }
-
-/** What a record that is no block counts in a batch beside what it carries, also one that is taken away. */
-export const RECORD_BYTES = 512
-
-const bytesIn = (write: Write): number => {
-  switch (write.kind) {
-    case 'block':
-      return write.bytes.length
-    case 'envelope':
-      return RECORD_BYTES + write.bytes.length
-    case 'root':
-    case 'beacon':
-      return RECORD_BYTES + write.envelope.length
-    case 'lease':
-      return RECORD_BYTES + write.lease.envelope.length
-    default:
-      return RECORD_BYTES
-  }
-}
-
-/** What they count, in a batch and while they wait. */
-export const bytesOf = (writes: readonly Write[]): number =>
-  writes.reduce((sum, write) => sum + bytesIn(write), 0)
 
 /**
  * One write at a time, in the order of calls. Commits that come while the disk syncs wait and go out together,
