@@ -1,7 +1,7 @@
 import type { LogPort } from '../runtime/ports.ts'
 
-/** Nothing is said before: with the floors of all channels in it, or beside a large release, a commit takes seconds. */
-const SLOW_MS = 5_000
+/** Nothing is said before, nor is anything refused for it: with the floors of all channels in it, or beside a large release, a commit takes seconds. */
+export const SLOW_MS = 5_000
 const AGAIN_MS = 60_000
 
 /**

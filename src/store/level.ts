@@ -77,7 +77,7 @@ export class LevelStore implements StorePort {
     this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
     this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
     this.#times = new CommitTimes(`${dir} or ${init.floorDir}`, log)
-    this.#bytes = new CommitBytes(`${dir} or ${init.floorDir}`, log)
+    this.#bytes = new CommitBytes(`${dir} or ${init.floorDir}`, this.#times, log)
   }
 
   async open(): Promise<void> {

@@ -2,12 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { EffectOf } from '../../src/core/effects.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { createDriver } from '../../src/runtime/driver.ts'
 import type { Ports } from '../../src/runtime/ports.ts'
 import { MAX_WAITING_BYTES } from '../../src/store/commit-bytes.ts'
+import { SLOW_MS } from '../../src/store/commit-times.ts'
 import { levelDatabase } from '../../src/store/database.ts'
 import { LevelStore } from '../../src/store/level.ts'
 import { BenchNode } from '../unit/core/bench-node.ts'
@@ -50,7 +51,10 @@ beforeEach(async () => {
     },
   })
 })
-afterEach(() => rm(base, { recursive: true, force: true }))
+afterEach(() => {
+  vi.restoreAllMocks()
+  return rm(base, { recursive: true, force: true })
+})
 
 /** A node on that store, whose time stands still. */
 function nodeOn() {
@@ -85,6 +89,9 @@ test('what is refused meanwhile is kept, said once, and stored once the disk ans
   const filled = Array.from({ length: MAX_WAITING_BYTES / EACH }, () =>
     store.commit([{ kind: 'envelope', release: waits.id, channel: CHANNEL, bytes }], true),
   )
+  // Nobody waits for as long.
+  const nowMs = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs() + SLOW_MS)
   for (const made of [older, newer]) driver.dispatch(gossip(made))
   await expect.poll(() => times('persistFailed')).toBe(2)
   const told = notes.filter(({ level, code }) => level === 'error' && code === 'STORE_FAILED')

@@ -1,9 +1,10 @@
 /** A disk that hangs without an error: what waits for it is bounded, and what is refused meanwhile is said once. */
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Write } from '../../../src/runtime/ports.ts'
+import { bytesOf, type Write } from '../../../src/runtime/ports.ts'
 import { CommitBytes, MAX_WAITING_BYTES } from '../../../src/store/commit-bytes.ts'
 import { CommitQueue } from '../../../src/store/commit-queue.ts'
+import { CommitTimes, SLOW_MS } from '../../../src/store/commit-times.ts'
 import { block, CHANNEL, makeFloor, makeRelease } from '../../contract/store-fixtures.ts'
 
 const { id } = makeRelease(1, [])
@@ -13,67 +14,131 @@ const order: readonly Write[] = [
   { kind: 'envelope', release: id, channel: CHANNEL, bytes: envelope },
   { kind: 'floor', floor: makeFloor(1, [id]) },
 ]
-const MANY = 20_000
+/** Of those that fill the bound. */
+const ENOUGH = Math.ceil(MAX_WAITING_BYTES / bytesOf(order))
 const SIZE = 256 * 1024
 const full: Write = { ...block('of a fetch'), bytes: new Uint8Array(SIZE) }
 
-/** A disk that answers nothing until it is told to. */
-function hanging() {
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+afterEach(() => void vi.useRealTimers())
+const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
+
+/** @param disk answers each group that it is given */
+function storeOn(disk: () => Promise<void>) {
   const said: string[] = []
-  const { promise: answers, resolve: answer } = Promise.withResolvers<void>()
   let written = 0
   const queue = new CommitQueue(async (writes) => {
-    await answers
+    await disk()
     written += writes.length
   }, LIMITS.maxStoreBatchBytes)
-  const bytes = new CommitBytes('/data/store', {
+  const times = new CommitTimes('/data/store', { note: () => {} })
+  const bytes = new CommitBytes('/data/store', times, {
     note: ({ level, code, text }) => void said.push(`${level} ${code} ${text}`),
   })
   const refused: unknown[] = []
   const commit = (writes: readonly Write[]) =>
-    bytes.of(writes, () => queue.commit(writes, true)).catch((error: unknown) => void refused.push(error))
+    times
+      .of(bytes.of(writes, () => queue.commit(writes, true)))
+      .catch((error: unknown) => void refused.push(error))
   const orders = (count: number) => Array.from({ length: count }, () => commit(order))
-  return { said, refused, orders, commit, answer, written: () => written }
+  return { said, refused, orders, commit, written: () => written }
+}
+
+/** A disk that answers nothing until it is told to. */
+function hanging() {
+  const { promise: answers, resolve: answer } = Promise.withResolvers<void>()
+  return { ...storeOn(() => answers), answer }
+}
+
+/** It has been given enough, and has not answered for long. */
+async function filled() {
+  const store = hanging()
+  const all = store.orders(ENOUGH)
+  await pass(SLOW_MS)
+  expect(store.refused).toEqual([])
+  return { ...store, all }
 }
 
 test('of what a hanging disk does not take, no more waits than the bound, and what is refused is said once', async () => {
   const { said, refused, orders, answer, written } = hanging()
-  const all = orders(MANY)
-  await expect.poll(() => refused.length).toBeGreaterThan(0)
-  const taken = MANY - refused.length
+  const all = orders(ENOUGH / 2)
+  await pass(SLOW_MS)
+  all.push(...orders(2 * ENOUGH))
+  await pass(0)
+  const taken = all.length - refused.length
   expect(taken * envelope.length).toBeGreaterThan(0.9 * MAX_WAITING_BYTES)
   expect(taken * envelope.length).toBeLessThan(MAX_WAITING_BYTES)
   expect(refused[0]).toMatchObject({ code: 'STORE_FAILED', details: { isSaid: true } })
-  expect(said).toEqual([expect.stringMatching(/^error STORE_FAILED \/data\/store: the disk does not answer/)])
+  expect(said).toEqual([
+    expect.stringMatching(
+      /^error STORE_FAILED \/data\/store: the disk does not keep up: .* for 5 s, and 64 MiB/,
+    ),
+  ])
   answer()
   await Promise.all(all)
   expect(written()).toBe(taken * order.length)
 })
 
 test('and all that the core gives it of fetches and uploads is taken beside that', async () => {
-  const { refused, orders, commit, answer } = hanging()
-  const all = orders(MANY)
-  await expect.poll(() => refused.length).toBeGreaterThan(0)
-  const before = refused.length
+  const { refused, commit, answer, all } = await filled()
   const most = 2 * LIMITS.maxWants + LIMITS.maxUploads * LIMITS.maxStreams.publish
   all.push(...Array.from({ length: most }, () => commit([full])), commit([full, ...order]))
-  await expect.poll(() => refused.length).toBe(before + 1)
+  await pass(0)
+  expect(refused).toHaveLength(1)
   answer()
   await Promise.all(all)
-  expect(refused).toHaveLength(before + 1)
+  expect(refused).toHaveLength(1)
 })
 
 test('once it answers all is taken again, also what is larger by itself', async () => {
-  const { said, refused, orders, commit, answer } = hanging()
-  const all = orders(MANY)
+  const { said, refused, orders, commit, answer, all } = await filled()
+  await Promise.all(orders(1))
   answer()
   await Promise.all(all)
-  const before = refused.length
-  expect(before).toBeGreaterThan(0)
-  const large = Array.from({ length: (2 * MAX_WAITING_BYTES) / envelope.length }, () => order).flat()
-  await commit(large)
-  expect(refused).toHaveLength(before)
-  await Promise.all(orders(MANY))
-  expect(refused.length).toBeGreaterThan(before)
-  expect(said).toHaveLength(2)
+  await commit(Array.from({ length: 2 * ENOUGH }, () => order).flat())
+  await Promise.all(orders(ENOUGH))
+  expect(refused).toHaveLength(1)
+  expect(said).toHaveLength(1)
+})
+
+test('a disk that hangs again is said again', async () => {
+  const answers: (() => void)[] = []
+  const { said, refused, orders } = storeOn(() => new Promise((resolve) => answers.push(resolve)))
+  for (const times of [1, 2]) {
+    const all = orders(ENOUGH)
+    await pass(SLOW_MS)
+    await Promise.all(orders(1))
+    expect([refused.length, said.length]).toEqual([times, times])
+    const ended = Promise.all(all).then(() => true)
+    for (let isOver = false; !isOver; ) {
+      answers.shift()?.()
+      isOver = (await Promise.race([ended, pass(0)])) === true
+    }
+  }
+})
+
+test('one that answers is given whatever comes at once', async () => {
+  const { refused, orders, written } = storeOn(() => new Promise((resolve) => setTimeout(resolve, 100)))
+  const all = orders(3 * ENOUGH)
+  for (let isOver = false; !isOver; ) {
+    const before = written()
+    await pass(100)
+    all.push(...orders(10))
+    isOver = written() === before || written() >= 3 * ENOUGH * order.length
+  }
+  await pass(1_000)
+  await Promise.all(all)
+  expect(refused).toEqual([])
+  expect(written()).toBe(all.length * order.length)
+})
+
+test('one commit alone keeps out nothing, however large it is and however long it takes', async () => {
+  const { refused, orders, commit, answer } = hanging()
+  const all = [commit(Array.from({ length: 2 * ENOUGH }, () => order).flat())]
+  await pass(10 * SLOW_MS)
+  all.push(...orders(1))
+  await pass(0)
+  expect(refused).toEqual([])
+  answer()
+  await Promise.all(all)
 })
