@@ -7,6 +7,13 @@ const MIB = 1024 * 1024
 export const MAX_WAITING_BYTES = 64 * MIB
 /** One commit may be as large as all that a root or a start takes away: by itself it must keep out nothing else. */
 const MAX_COUNTED = MAX_WAITING_BYTES / 2
+const ALWAYS_TAKEN: ReadonlySet<Write['kind']> = new Set([
+  'block',
+  'audit',
+  'dropLease',
+  'dropEnvelope',
+  'unwhole',
+])
 
 /**
  * How much waits to be committed. A disk may hang without an error, and what peers say of channels and beacons comes all the
@@ -17,7 +24,8 @@ const MAX_COUNTED = MAX_WAITING_BYTES / 2
  * waited for long, too, is it too much.
  *
  * Blocks by themselves are always taken: whoever asks for them bounds them (`maxWantBytes`, `maxUploads`), and one that is
- * refused would be sent again.
+ * refused would be sent again. So are lines of the audit log and what is taken away: a refusal would lose them, for they are
+ * written once only; they are small, and no more than uploads, leases, collections and `auditsPerSecond` allow.
  */
 export class CommitBytes {
   readonly #folders: string
@@ -38,7 +46,9 @@ export class CommitBytes {
 
   /** @param begin puts it in line. @throws MeshError STORE_FAILED at once where too much waits, else as `begin` does */
   async of(writes: readonly Write[], begin: () => Promise<void>): Promise<void> {
-    const bytes = writes.every(({ kind }) => kind === 'block') ? 0 : Math.min(MAX_COUNTED, bytesOf(writes))
+    const bytes = writes.every(({ kind }) => ALWAYS_TAKEN.has(kind))
+      ? 0
+      : Math.min(MAX_COUNTED, bytesOf(writes))
     if (bytes > 0 && this.#waiting >= MAX_WAITING_BYTES && this.#times.ageMs() >= SLOW_MS)
       throw this.#refusal()
     this.#waiting += bytes

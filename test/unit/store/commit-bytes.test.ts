@@ -1,6 +1,7 @@
 /** A disk that hangs without an error: what waits for it is bounded, and what is refused meanwhile is said once. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
+import type { PeerId } from '../../../src/model/ids.ts'
 import { bytesOf, type Write } from '../../../src/runtime/ports.ts'
 import { CommitBytes, MAX_WAITING_BYTES } from '../../../src/store/commit-bytes.ts'
 import { CommitQueue } from '../../../src/store/commit-queue.ts'
@@ -88,6 +89,21 @@ test('and all that the core gives it of fetches and uploads is taken beside that
   answer()
   await Promise.all(all)
   expect(refused).toHaveLength(1)
+})
+
+test('so is what nobody would write again: lines of the audit log, and what is taken away', async () => {
+  const { refused, commit, answer, all, written } = await filled()
+  const peer = '12D3KooWpeer' as PeerId
+  const line: Write = { kind: 'audit', at: 1, peer, release: id, channel: CHANNEL, answer: 'NEW' }
+  const gone = (['dropLease', 'dropEnvelope', 'unwhole'] as const).map((kind) => ({ kind, release: id }))
+  const once = [[line], ...gone.map((write) => [write]), gone.slice(1)]
+  all.push(...once.map(commit), commit([line, ...order]))
+  await pass(0)
+  expect(refused).toHaveLength(1)
+  answer()
+  await Promise.all(all)
+  expect(refused).toHaveLength(1)
+  expect(written()).toBe(ENOUGH * order.length + once.flat().length)
 })
 
 test('once it answers all is taken again, also what is larger by itself', async () => {
