@@ -7,6 +7,8 @@ const MIB = 1024 * 1024
 export const MAX_WAITING_BYTES = 64 * MIB
 /** One commit may be as large as all that a root or a start takes away: by itself it must keep out nothing else. */
 const MAX_COUNTED = MAX_WAITING_BYTES / 2
+/** With less than that the disk has caught up: should it fall behind again, that is said anew. */
+const CAUGHT_UP_BYTES = MAX_WAITING_BYTES / 2
 const ALWAYS_TAKEN: ReadonlySet<Write['kind']> = new Set([
   'block',
   'audit',
@@ -56,11 +58,11 @@ export class CommitBytes {
       await begin()
     } finally {
       this.#waiting -= bytes
-      if (this.#waiting === 0) this.#said = false
+      if (this.#waiting < CAUGHT_UP_BYTES) this.#said = false
     }
   }
 
-  /** Said once, until nothing waits any more. */
+  /** Said once, until the disk has caught up. On a node of many channels something always waits. */
   #refusal(): MeshError {
     const code = 'STORE_FAILED'
     const text = `${this.#folders}: the disk does not keep up: a commit has been under way for ${Math.round(this.#times.ageMs() / 1_000)} s, and ${MAX_WAITING_BYTES / MIB} MiB wait; until they are written, what is newest of each channel is kept in memory and submissions are refused; find out what holds the disk up (docs/operations.md#store-slow)`

@@ -117,20 +117,30 @@ test('once it answers all is taken again, also what is larger by itself', async 
   expect(said).toHaveLength(1)
 })
 
-test('a disk that hangs again is said again', async () => {
+test('a disk that hangs again is said again, though something has waited all the time', async () => {
   const answers: (() => void)[] = []
-  const { said, refused, orders } = storeOn(() => new Promise((resolve) => answers.push(resolve)))
-  for (const times of [1, 2]) {
-    const all = orders(ENOUGH)
+  const { said, refused, orders, written } = storeOn(() => new Promise((resolve) => answers.push(resolve)))
+  let given = 0
+  const waiting = () => given - refused.length - written() / order.length
+  const until = async (left: number) => {
+    for (; waiting() > left; await pass(0)) answers.shift()?.()
+    expect(waiting()).toBeGreaterThan(0)
+  }
+  /** More than it takes. */
+  const fill = async () => {
+    const before = refused.length
+    void orders(ENOUGH)
     await pass(SLOW_MS)
     await Promise.all(orders(1))
-    expect([refused.length, said.length]).toEqual([times, times])
-    const ended = Promise.all(all).then(() => true)
-    for (let isOver = false; !isOver; ) {
-      answers.shift()?.()
-      isOver = (await Promise.race([ended, pass(0)])) === true
-    }
+    given += ENOUGH + 1
+    expect(refused.length).toBeGreaterThan(before)
+    return said.length
   }
+  expect(await fill()).toBe(1)
+  await until(0.8 * ENOUGH)
+  expect(await fill()).toBe(1)
+  await until(0.4 * ENOUGH)
+  expect(await fill()).toBe(2)
 })
 
 test('one that answers is given whatever comes at once', async () => {
