@@ -55,7 +55,7 @@ const OF_CORE: Reasons = {
     PACE,
   ),
   ...inFile('core/housekeeping.ts', ['CHECKS_AT_ONCE'], OWN),
-  ...inFile('core/writes.ts', ['RECORD_BYTES'], SIZE),
+  ...inFile('core/writes.ts', ['RECORD_BYTES', 'LISTED_BYTES'], SIZE),
   ...inFile('core/submit/first-compare.ts', ['TIMES'], PACE),
   ...inFile('core/lateness.ts', ['PAUSES', 'MAX_MS', 'CROWDED_MS'], PACE),
   ...inFile('core/admit/own-certificate.ts', ['HOUR_MS', 'DAY_MS'], UNIT),

@@ -75,8 +75,10 @@ export type Write =
 export const isAlone = (writes: readonly Write[]): boolean =>
   !writes.some((write) => write.kind === 'whole' && write.alone !== true)
 
-/** What a record that is no block counts in a batch beside what it carries, also one that is taken away. */
+/** What a record that is no block counts in a batch, also one that is taken away, beside envelopes and long lists in it. */
 export const RECORD_BYTES = 512
+/** A release that one lists. */
+const LISTED_BYTES = 128
 
 const bytesIn = (write: Write): number => {
   switch (write.kind) {
@@ -89,6 +91,10 @@ const bytesIn = (write: Write): number => {
       return RECORD_BYTES + write.envelope.length
     case 'lease':
       return RECORD_BYTES + write.lease.envelope.length
+    case 'channel': {
+      const { heads, failed, history } = write.record
+      return RECORD_BYTES + LISTED_BYTES * (heads.length + failed.length + history.length)
+    }
     default:
       return RECORD_BYTES
   }

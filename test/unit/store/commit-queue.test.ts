@@ -1,8 +1,13 @@
 /** Commits that wait share a batch: how large it may be, who fails with it, and that nothing runs beside it. */
 import { expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import type { Write } from '../../../src/runtime/ports.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { ReleaseId } from '../../../src/model/ids.ts'
+import { bytesOf, type Write } from '../../../src/runtime/ports.ts'
 import { CommitQueue } from '../../../src/store/commit-queue.ts'
+import { StoreIndex } from '../../../src/store/index-in-memory.ts'
+import { operationsOf } from '../../../src/store/operations.ts'
+import { CHANNEL, makeFloor } from '../../contract/store-fixtures.ts'
 
 const block = (size: number): Write => {
   const bytes = new Uint8Array(size).fill(size)
@@ -98,4 +103,27 @@ test('what closes the store comes after the commits before it, and before those 
   await Promise.all([first, second, third])
   expect(await closed).toEqual([[10], [20]])
   expect(batches.map(({ sizes }) => sizes)).toEqual([[10], [20], [30]])
+})
+
+test('a record counts at least what it is on disk, with all that a channel lists', () => {
+  const releases = Array.from({ length: LIMITS.maxHistory }, (_, at) => sha256(Uint8Array.of(at)) as string)
+  const ids = releases as ReleaseId[]
+  const active = { release: ids[0] as ReleaseId, epoch: 1, activatedAt: Date.now(), soaked: true }
+  const history = ids.map((release) => ({ release, activatedAt: Date.now() }))
+  const lists = { heads: ids.slice(0, 4), failed: ids.slice(0, 10), history }
+  const record = { channel: CHANNEL, active, lastGood: ids[0], lastGoodEpoch: 1, ...lists }
+  const none = { ...record, heads: [], failed: [], history: [] }
+  const writes: Write[] = [
+    { kind: 'floor', floor: makeFloor(1, ids.slice(0, 2)) },
+    { kind: 'channel', record: none },
+    { kind: 'channel', record },
+  ]
+  for (const write of writes) {
+    const stored = operationsOf(write, new StoreIndex()).map((one) =>
+      one.type === 'put' ? one.key.length + one.value.length : 0,
+    )
+    const bytes = stored.reduce((sum, one) => sum + one, 0)
+    expect(bytesOf([write])).toBeGreaterThanOrEqual(bytes)
+    expect(bytesOf([write])).toBeLessThan(4 * bytes)
+  }
 })
