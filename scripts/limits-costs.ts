@@ -283,6 +283,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxHttpHeaderBytes: 'the caller: 431, and the connection ends',
   maxHttpUrlBytes: 'the caller: 400',
   httpRequestTimeoutMs: 'the caller: 408, or its answer is cut off, and the connection ends',
+  minHttpBytesPerSecond: 'the caller: its answer is cut off, and the connection ends',
   maxHttpAnswerBytes: 'the caller: 503, and when to come back; an event waits',
   maxKeptManifestBytes: 'nobody: what was decoded longest ago goes, and is decoded again for whoever asks',
   maxHttpWaiting: 'the caller: its connection ends',

@@ -128,6 +128,10 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxHttpHeaderBytes: 'what Node reads of a request before its route',
   maxHttpUrlBytes: 'a path of 1 KiB, each byte escaped, and the channel',
   httpRequestTimeoutMs: 'a request that trickles in ends here, and an answer of which nothing is taken',
+  minHttpBytesPerSecond:
+    'an answer that for `httpRequestTimeoutMs` falls behind this rate, or twice as long where it was ahead, ends: it holds the room of others, whose events wait. Time with nothing to take does not count',
+  maxHttpAnswerBytes:
+    'answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files',
   maxKeptManifestBytes:
     'pages of manifests that HTTP keeps decoded, the newest however long it is: two releases of 100,000 files, which take 50 MB each',
   maxHttpWaiting:

@@ -382,7 +382,7 @@ export const LIMITS = {
   maxHttpHeaderBytes: 16 * KIB,
   maxHttpUrlBytes: 4 * KIB,
   httpRequestTimeoutMs: 30_000,
-  /** Answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files. */
+  minHttpBytesPerSecond: 64 * KIB,
   maxHttpAnswerBytes: 64 * MIB,
   maxKeptManifestBytes: 40 * MIB,
   maxHttpWaiting: 200,

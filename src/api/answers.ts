@@ -8,7 +8,7 @@ import { problem } from './problem.ts'
 
 /** Of a stream of blocks: one read, one on its way to the socket, one in it. */
 const BLOCKS_UNDER_WAY = 3
-/** So much each connection may have on its way to it, and of a long event it has no more. */
+/** So much each connection may have on its way to it, and of a long answer it has no more: what it takes is seen by these. */
 const PIECE_BYTES = 64 * 1024
 /** Files of a listing, or paths, that become text before I/O and timers come again: some 4 ms. */
 const SLICE = 4_096
@@ -28,19 +28,29 @@ interface Paths {
 export class Answers {
   readonly #maxBytes: number
   readonly #streamBytes: number
+  readonly #lateMs: number
+  #isLateSaid = false
   #bytes = 0
   readonly #forRoom = new Set<() => void>()
   #lastListing: Promise<unknown> = Promise.resolve()
   readonly #paths = new Map<readonly string[], Paths>()
   #lastPaths: Promise<unknown> = Promise.resolve()
 
-  constructor({ maxHttpAnswerBytes, maxBlockBytes }: Limits) {
+  constructor({ maxHttpAnswerBytes, maxBlockBytes, httpRequestTimeoutMs }: Limits) {
+    this.#lateMs = httpRequestTimeoutMs
     this.#maxBytes = maxHttpAnswerBytes
     this.#streamBytes = BLOCKS_UNDER_WAY * maxBlockBytes
   }
 
   get isFull(): boolean {
     return this.#bytes >= this.#maxBytes
+  }
+
+  /** Whether to say that an event has waited since then: once for all who wait, until there is room again. */
+  isLate(sinceMs: number): boolean {
+    if (this.#isLateSaid || performance.now() - sinceMs < this.#lateMs) return false
+    this.#isLateSaid = true
+    return true
   }
 
   /** Tells each time that something was taken; returns how to leave. */
@@ -51,13 +61,13 @@ export class Answers {
 
   json(c: Context, value: () => unknown, status = 200): Response {
     const make = () => JSON.stringify(value())
-    return this.#refusal() ?? this.#body(c, make(), 'application/json', status)
+    return this.#refusal() ?? this.#body(c, make(), JSON_TYPE, status)
   }
 
   /** As `json`, in slices: of the most files it is 27 MB and more. One after another, so that there is room for each when it begins. */
   listing(c: Context, listing: Listing): Promise<Response> {
     const answer = this.#lastListing.then(
-      async () => this.#refusal() ?? this.#parts(c, await partsOf(listing)),
+      async () => this.#refusal() ?? this.#parts(c, await partsOf(listing), JSON_TYPE, 200),
     )
     // Told to whoever asked; the next one begins all the same.
     this.#lastListing = answer.then(passed, passed)
@@ -89,9 +99,10 @@ export class Answers {
       const head = Buffer.from(`event: release\ndata: ${facts},"changed":[`)
       const all = [head, ...parts, Buffer.from(`]}\nid: ${release}\n\n`)]
       // A short one goes as one piece; joined, a longer one would be held once for each reader.
-      for (const bytes of lengthOf(all) > PIECE_BYTES ? all : [Buffer.concat(all)])
-        for (let at = 0; at < bytes.length && !stream.aborted; at += PIECE_BYTES)
-          await stream.write(bytes.subarray(at, at + PIECE_BYTES))
+      for (const piece of piecesOf(lengthOf(all) > PIECE_BYTES ? all : [Buffer.concat(all)])) {
+        if (stream.aborted) break
+        await stream.write(piece)
+      }
       return true
     } finally {
       paths.readers -= 1
@@ -126,12 +137,12 @@ export class Answers {
     return problem('API_BUSY', 'other readers have not taken their answers yet; try again later')
   }
 
-  #parts(c: Context, parts: readonly Buffer[]): Response {
+  #parts(c: Context, parts: readonly Buffer[], type: string, status: number): Response {
     const bytes = lengthOf(parts)
     this.#until(c, bytes)
-    const headers = { 'content-type': 'application/json', 'content-length': `${bytes}` }
+    const headers = { 'content-type': type, 'content-length': `${bytes}` }
     // As one body they would be copied twice and written in one turn.
-    const left = parts.values()
+    const left = piecesOf(parts)
     const body = new ReadableStream<Uint8Array>(
       {
         pull(controller) {
@@ -142,12 +153,13 @@ export class Answers {
       },
       { highWaterMark: 0 },
     )
-    return new Response(body, { headers })
+    return new Response(body, { status, headers })
   }
 
   #body(c: Context, text: string, type: string, status: number): Response {
     // As bytes, the socket takes them as they are; of a string it would make a second copy.
     const body = Buffer.from(text)
+    if (body.length > PIECE_BYTES) return this.#parts(c, [body], type, status)
     this.#until(c, body.length)
     return new Response(body, { status, headers: { 'content-type': type } })
   }
@@ -166,6 +178,7 @@ export class Answers {
       if (!isHeld) return
       isHeld = false
       this.#bytes -= bytes
+      if (!this.isFull) this.#isLateSaid = false
       for (const tell of this.#forRoom) tell()
     }
   }
@@ -175,9 +188,16 @@ export class Answers {
 export const outgoingOf = (c: Context): ServerResponse | undefined =>
   (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
 
+const JSON_TYPE = 'application/json'
+
 const passed = (): undefined => undefined
 
 const lengthOf = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0)
+
+function* piecesOf(parts: readonly Buffer[]): Generator<Buffer> {
+  for (const bytes of parts)
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
+}
 
 async function partsOf({ release, files }: Listing): Promise<readonly Buffer[]> {
   const head = Buffer.from(`{"release":${JSON.stringify(release)},"files":[`)

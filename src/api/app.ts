@@ -85,6 +85,11 @@ export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
       heartbeatMs: options.limits.watchHeartbeatMs,
       onError: (error) =>
         options.onProblem(isMeshError(error) ? error.code : 'INTERNAL', `watch ${channel}: ${error.message}`),
+      onLate: () =>
+        options.onProblem(
+          'API_BUSY',
+          `watch ${channel}: its event, and others, wait until readers have taken their answers`,
+        ),
       onEnd: () => {
         watchers -= 1
       },

@@ -5,6 +5,7 @@ import { getRequestListener, RequestError } from '@hono/node-server'
 import type { ApiOptions } from './app.ts'
 import { gate } from './guards.ts'
 import { overSocket, problem, type Refusal, refusal } from './problem.ts'
+import { endUnread } from './unread.ts'
 
 /**
  * Hands a server's requests to the app. What the app cannot be given, since there is no URL to make of it, is refused
@@ -93,19 +94,6 @@ function turns({ limits, onProblem }: ApiOptions) {
       })
     })
   }
-}
-
-/** An answer of which nothing is taken for so long holds memory for nobody. A watcher with no news has nothing to take. */
-function endUnread(request: IncomingMessage, response: ServerResponse, options: ApiOptions): void {
-  const { socket, method, url } = request
-  response.setTimeout(options.limits.httpRequestTimeoutMs, () => {
-    if (socket.writableLength === 0) return
-    options.onProblem(
-      'API_BUSY',
-      `${method} ${url?.split('?', 1)[0]}: the answer is not read; connection closed`,
-    )
-    socket.destroy()
-  })
 }
 
 function answer(response: ServerResponse, { status, headers, body }: Refusal): void {

@@ -10,6 +10,8 @@ export interface WatchSettings {
   readonly heartbeatMs: number
   /** Told why a stream ended early; its reader comes again. */
   readonly onError: (error: Error) => void
+  /** Told that events wait: of a stream itself, which goes on, nobody sees it. */
+  readonly onLate: () => void
   readonly onEnd: () => void
 }
 
@@ -24,6 +26,8 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
   const run = async (stream: SSEStreamingApi): Promise<void> => {
     let next: ReleaseChange | undefined
     let wake: (() => void) | undefined
+    /** Since when it waits for room. */
+    let sinceMs: number | undefined
     // A comment keeps proxies from closing the stream and tells us that the reader is gone.
     let isQuiet = true
     // Said twice, a release would look like an activation.
@@ -53,9 +57,12 @@ export function serveWatch(c: Context, node: NodeView, channel: Channel, setting
           if (await answers.event(stream, change)) {
             isQuiet = false
             sent = change.release
+            sinceMs = undefined
           } else first(change)
           continue
         }
+        sinceMs = next === undefined ? undefined : (sinceMs ?? performance.now())
+        if (sinceMs !== undefined && answers.isLate(sinceMs)) settings.onLate()
         // At once, too: the reader learns that the stream stands, though there may be nothing to tell for long.
         if (isQuiet) {
           isQuiet = false

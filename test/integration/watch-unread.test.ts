@@ -19,7 +19,9 @@ async function watchUnread() {
     return node.activate(Object.fromEntries(PATHS.map((path) => [path, `${turns}`])))
   }
   const first = activate()
-  const { api, problems } = await serve(node, { limits: { httpRequestTimeoutMs: 1_000 } })
+  const { api, problems } = await serve(node, {
+    limits: { httpRequestTimeoutMs: 1_000, minHttpBytesPerSecond: 0 },
+  })
   const args = [MAIN, 'watch', CHANNEL, '--api', api.url]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
   onTestFinished(async () => {

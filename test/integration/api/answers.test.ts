@@ -144,9 +144,10 @@ describe('an answer that is not read', () => {
     ['is cut off', FILES],
     ['is cut off, an event, too', WATCH],
   ])('%s', async (_, target) => {
-    const node = await start({ [LONG]: 'a' }, { httpRequestTimeoutMs: 300 })
+    const node = await start({ [LONG]: 'a' }, { httpRequestTimeoutMs: 300, minHttpBytesPerSecond: 0 })
     const socket = await unread(target)
-    await vi.waitFor(() => expect(codes()).toEqual(['API_BUSY']), within)
+    const text = expect.stringMatching(/: the answer is not read; connection closed$/)
+    await vi.waitFor(() => expect(served.problems).toEqual([{ code: 'API_BUSY', text }]), within)
     socket.resume()
     await once(socket, 'close')
     expect(socket.bytesRead).toBeLessThan(LONG.length)
