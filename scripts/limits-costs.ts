@@ -287,6 +287,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxHttpAnswerBytes: 'the caller: 503, and when to come back; an event waits',
   maxKeptManifestBytes: 'nobody: what was decoded longest ago goes, and is decoded again for whoever asks',
   maxHttpWaiting: 'the caller: its connection ends',
+  maxHttpListingSlices: 'the caller: 503, and when to come back',
   maxWatchers: 'the caller: 503, and when to come back',
   maxHttpConnections: 'the caller: its connection ends at once',
   watchHeartbeatMs: PACE,

@@ -136,7 +136,11 @@ export const REASONS: Readonly<Record<string, string>> = {
     'pages of manifests that HTTP keeps decoded, the newest however long it is: two releases of 100,000 files, which take 50 MB each',
   maxHttpWaiting:
     'requests sent before the answer to the one before, all connections together: hardly a client does so',
+  maxHttpListingSlices:
+    'listings in line to become text, one after another: each slice is up to 4,096 files and some 4 ms of CPU. 64 listings of 100,000 files, or short ones on all connections at once; whoever comes later would wait for 6 s, and the client library waits for 5',
   maxWatchers: 'open event streams',
+  maxHttpConnections:
+    'every watcher and some more: each is a descriptor of the node, which it needs for peers and store',
   watchHeartbeatMs:
     'proxies close what is silent for longer, and clients leave after three times as long: no more than twice this is taken',
   stopTimeoutMs: 'then what is left is left to the end of the process',

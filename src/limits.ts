@@ -386,8 +386,8 @@ export const LIMITS = {
   maxHttpAnswerBytes: 64 * MIB,
   maxKeptManifestBytes: 40 * MIB,
   maxHttpWaiting: 200,
+  maxHttpListingSlices: 1_600,
   maxWatchers: 1_000,
-  /** Every watcher and some more: each is a descriptor of the node, which it needs for peers and store. */
   maxHttpConnections: 1_200,
   watchHeartbeatMs: 15_000,
   stopTimeoutMs: 2_000,

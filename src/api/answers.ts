@@ -29,17 +29,20 @@ export class Answers {
   readonly #maxBytes: number
   readonly #streamBytes: number
   readonly #lateMs: number
+  readonly #maxSlices: number
   #isLateSaid = false
   #bytes = 0
   readonly #forRoom = new Set<() => void>()
+  #slicesInLine = 0
   #lastListing: Promise<unknown> = Promise.resolve()
   readonly #paths = new Map<readonly string[], Paths>()
   #lastPaths: Promise<unknown> = Promise.resolve()
 
-  constructor({ maxHttpAnswerBytes, maxBlockBytes, httpRequestTimeoutMs }: Limits) {
-    this.#lateMs = httpRequestTimeoutMs
-    this.#maxBytes = maxHttpAnswerBytes
-    this.#streamBytes = BLOCKS_UNDER_WAY * maxBlockBytes
+  constructor(limits: Limits) {
+    this.#lateMs = limits.httpRequestTimeoutMs
+    this.#maxSlices = limits.maxHttpListingSlices
+    this.#maxBytes = limits.maxHttpAnswerBytes
+    this.#streamBytes = BLOCKS_UNDER_WAY * limits.maxBlockBytes
   }
 
   get isFull(): boolean {
@@ -65,10 +68,21 @@ export class Answers {
   }
 
   /** As `json`, in slices: of the most files it is 27 MB and more. One after another, so that there is room for each when it begins. */
-  listing(c: Context, listing: Listing): Promise<Response> {
-    const answer = this.#lastListing.then(
-      async () => this.#refusal() ?? this.#parts(c, await partsOf(listing), JSON_TYPE, 200),
-    )
+  async listing(c: Context, listing: Listing): Promise<Response> {
+    if (this.#slicesInLine >= this.#maxSlices)
+      return problem('API_BUSY', 'too many listings are to be made before this one; try again later')
+    // A short one has its place in line, too.
+    const slices = Math.max(1, Math.ceil(listing.files.length / SLICE))
+    this.#slicesInLine += slices
+    const made = async (): Promise<Response> => {
+      const outgoing = outgoingOf(c)
+      // Whoever hangs up has its connection back at once, and may ask again: the line would never end.
+      if (outgoing !== undefined && isGone(outgoing)) return new Response(null)
+      return this.#refusal() ?? this.#parts(c, await partsOf(listing), JSON_TYPE, 200)
+    }
+    const answer = this.#lastListing.then(made).finally(() => {
+      this.#slicesInLine -= slices
+    })
     // Told to whoever asked; the next one begins all the same.
     this.#lastListing = answer.then(passed, passed)
     return answer
@@ -167,7 +181,7 @@ export class Answers {
   /** Held until the response is through, or its connection gone. */
   #until(c: Context, bytes: number): void {
     const outgoing = outgoingOf(c)
-    if (outgoing === undefined || outgoing.closed || outgoing.req.socket.destroyed) return
+    if (outgoing === undefined || isGone(outgoing)) return
     outgoing.once('close', this.#hold(bytes))
   }
 
@@ -187,6 +201,8 @@ export class Answers {
 /** None where the app is asked without a socket. */
 export const outgoingOf = (c: Context): ServerResponse | undefined =>
   (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing
+
+const isGone = ({ closed, req }: ServerResponse): boolean => closed || req.socket.destroyed
 
 const JSON_TYPE = 'application/json'
 

@@ -58,6 +58,45 @@ test('a listing that fails holds up no other', async () => {
   expect([failed.status, other.status]).toEqual(['rejected', 'fulfilled'])
 })
 
+test('a listing is not made for whoever is gone when its turn comes', async () => {
+  const answers = new Answers(LIMITS)
+  const toJSON = vi.fn(() => ({}))
+  const gone = Array.from({ length: 20 }, asked)
+  const theirs = { ...listingOf(0), files: [{ toJSON }] } as unknown as Listing
+  const made = gone.map((c) => answers.listing(c, theirs))
+  const last = answers.listing(asked(), listingOf(1))
+  // Of some the connection is not closed yet.
+  for (const [at, { env }] of gone.entries())
+    if (at % 2 === 0) env.outgoing.closed = true
+    else env.outgoing.req.socket.destroyed = true
+  expect(await (await last).json()).toEqual(listingOf(1))
+  await Promise.all(made)
+  expect(toJSON).not.toHaveBeenCalled()
+  await answers.listing(asked(), theirs)
+  expect(toJSON).toHaveBeenCalledOnce()
+})
+
+test('the line of listings is bounded, in slices; one that is longer than that has it for itself', async () => {
+  const answers = new Answers({ ...LIMITS, maxHttpListingSlices: 4 })
+  const status = async (files: readonly number[]) =>
+    (await Promise.all(files.map((count) => answers.listing(asked(), listingOf(count))))).map(
+      (answer) => answer.status,
+    )
+  expect(await status([0, 1, 4_096, 1, 1])).toEqual([200, 200, 200, 200, 503])
+  expect(await status([4_096, 4_097, 4_097, 1])).toEqual([200, 200, 200, 503])
+  expect(await status([20_000, 1])).toEqual([200, 503])
+  const broken = { ...listingOf(1), files: Array(20_000).fill({ size: 1n }) } as unknown as Listing
+  await expect(answers.listing(asked(), broken)).rejects.toThrow(TypeError)
+  expect(await status([1])).toEqual([200])
+})
+
+test('whoever is refused a place in line is told when to come back', async () => {
+  const answers = new Answers({ ...LIMITS, maxHttpListingSlices: 0 })
+  const { status, headers } = await answers.listing(asked(), listingOf(1))
+  expect([status, headers.get('confmesh-code')]).toEqual([503, 'API_BUSY'])
+  expect(headers.get('retry-after')).toMatch(/^\d+$/)
+})
+
 /** A reader of events, whose pieces are taken when the test says so. */
 function reader() {
   const pieces: Buffer[] = []
