@@ -10,6 +10,9 @@ import {
   copyFileSync,
   createWriteStream,
   existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -17,6 +20,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   unlinkSync,
   type WriteStream,
@@ -59,7 +63,7 @@ export function requireNew(path: string): void {
 
 /**
  * A new file, on disk when this returns.
- * @param mode one that gives others nothing is a key's
+ * @param mode one that gives others nothing is a key's; any other is meant whatever the umask
  * @throws MeshError INPUT_EXISTS, INPUT_PATH, CONFIG_KEY_MODE (of a key, where the file system keeps no modes)
  */
 export function writeNew(path: string, text: string, mode: number): void {
@@ -90,9 +94,26 @@ function copyNew(from: string, path: string): void {
   }
 }
 
-/** Puts a new text in the place of the old: a reader sees the one or the other. @throws MeshError INPUT_PATH */
+/**
+ * Puts a new text in the place of the old: a reader sees the one or the other, and whoever could read the one can read the
+ * other, such as a node that runs as another user. A link is replaced, not followed: whoever may write to the folder could
+ * else point it at a file of the caller's while this runs.
+ * @param mode where nothing stands there
+ * @throws MeshError INPUT_PATH
+ */
 export function replaceFile(path: string, text: string, mode: number): void {
-  writeAside(path, text, mode, (aside) => renameSync(aside, path))
+  const old = standing(path)
+  const like = old === undefined ? mode : old.mode & 0o777
+  writeAside(path, text, like, (aside) => renameSync(aside, path), old)
+}
+
+/** Where that cannot be told, nothing can be written either. */
+function standing(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 /** Gives a new file that is on disk its name, which is when this returns. @throws MeshError INPUT_EXISTS, INPUT_PATH */
@@ -195,12 +216,20 @@ export async function whileAside<T>(aside: string, run: () => Promise<T>): Promi
 export const openAside = (aside: string, mode: number): WriteStream =>
   createWriteStream(aside, { fd: openSync(aside, 'wx', mode), flush: true })
 
-function writeAside(path: string, text: string, mode: number, put: (aside: string) => void): void {
+function writeAside(
+  path: string,
+  text: string,
+  mode: number,
+  put: (aside: string) => void,
+  old?: Stats,
+): void {
   const aside = asideOf(path)
   try {
     const file = openSync(aside, 'wx', mode)
     try {
+      if (old !== undefined) giveTo(file, old)
       if ((mode & OTHERS_MAY) === 0) closeToOthers(file, path)
+      else openToOthers(file, mode)
       writeFileSync(file, text)
       fsyncSync(file)
     } finally {
@@ -211,6 +240,27 @@ function writeAside(path: string, text: string, mode: number, put: (aside: strin
   } catch (error) {
     discard(aside)
     throw error instanceof MeshError ? error : cannot('write', path, 'a file', error)
+  }
+}
+
+/** What the umask took is given back. Where a file system keeps no modes each file has what it was mounted with. */
+function openToOthers(file: number, mode: number): void {
+  if ((fstatSync(file).mode & mode) === mode) return
+  try {
+    fchmodSync(file, mode)
+  } catch {
+    // As open as it is.
+  }
+}
+
+/** To the owner and the group of the old one, as far as this user may: only root gives files away. */
+function giveTo(file: number, { uid, gid }: Stats): void {
+  const made = fstatSync(file)
+  if (made.uid === uid && made.gid === gid) return
+  try {
+    fchownSync(file, process.geteuid?.() === 0 ? uid : -1, gid)
+  } catch {
+    // It stays the caller's.
   }
 }
 

@@ -1,13 +1,29 @@
 /** What a run that was killed left beside a file, whose process id comes again soon in a container. */
-import { fstatSync, fsyncSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { replaceFile, writeNew } from '../../../src/cli/files.ts'
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
-  return { ...real, fsyncSync: vi.fn(real.fsyncSync) }
+  return {
+    ...real,
+    fsyncSync: vi.fn(real.fsyncSync),
+    statSync: vi.fn(real.statSync),
+    fchownSync: vi.fn(),
+  }
 })
 
 let dir: string
@@ -19,6 +35,8 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.mocked(fsyncSync).mockReset()
+  vi.mocked(fchownSync).mockReset()
+  vi.restoreAllMocks()
   rmSync(dir, { recursive: true, force: true })
 })
 
@@ -59,4 +77,50 @@ test('a read-only file system is no matter of room: the path is not right', () =
     throw Object.assign(new Error('EROFS'), { code: 'EROFS' })
   })
   expect(() => writeNew(path, 'whole', 0o644)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
+})
+
+describe('whoever may read a file, such as a node of another user', () => {
+  const umask = process.umask()
+  beforeEach(() => void process.umask(0o077))
+  afterEach(() => void process.umask(umask))
+  const modeOf = (file: string) => statSync(file).mode & 0o777
+
+  test('may read a new one whatever the umask, and nobody a key', () => {
+    writeNew(path, 'public', 0o644)
+    writeNew(join(dir, 'a.key'), 'private', 0o600)
+    expect(modeOf(path)).toBe(0o644)
+    expect(modeOf(join(dir, 'a.key'))).toBe(0o600)
+  })
+
+  test.each([0o644, 0o664, 0o640, 0o600])('may read what replaces it: mode %i', (mode) => {
+    writeFileSync(path, 'old')
+    chmodSync(path, mode)
+    replaceFile(path, 'new', 0o644)
+    expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['new', mode])
+  })
+
+  test.each([
+    ['root replaces, as its owner or of its group', 0, 1234],
+    ['another replaces, of its group', 1000, -1],
+    ['another replaces who may not give it away', 1000, undefined],
+  ])('may read what %s', (_, euid, uid) => {
+    writeFileSync(path, 'old')
+    const old = Object.assign(statSync(path), { uid: 1234, gid: 2345 })
+    vi.mocked(statSync).mockReturnValueOnce(old)
+    vi.spyOn(process, 'geteuid').mockReturnValue(euid)
+    vi.mocked(fchownSync).mockImplementationOnce(() => {
+      if (uid === undefined) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+    })
+    replaceFile(path, 'new', 0o644)
+    expect(fchownSync).toHaveBeenCalledExactlyOnceWith(expect.any(Number), uid ?? -1, 2345)
+    expect(readFileSync(path, 'utf8')).toBe('new')
+  })
+
+  test('finds a file where a link was: what that pointed to stays as it is', () => {
+    const other = join(dir, 'other')
+    writeFileSync(other, 'theirs', { mode: 0o600 })
+    symlinkSync(other, path)
+    replaceFile(path, 'new', 0o644)
+    expect([readFileSync(path, 'utf8'), readFileSync(other, 'utf8')]).toEqual(['new', 'theirs'])
+  })
 })

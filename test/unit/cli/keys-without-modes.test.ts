@@ -1,5 +1,5 @@
 /** Folders on a file system that keeps no modes, such as a stick with exFAT: keys are made for nobody there. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, type Stats, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -17,15 +17,20 @@ import { rootKeys, rootOne } from '../trust/fixtures.ts'
 
 type Chmod = 'does nothing' | 'fails' | 'works'
 /** The mode that it says of each file, whatever was asked for. */
-const disk = vi.hoisted(() => ({ mode: 0o755, chmod: 'does nothing' as Chmod }))
+const disk = vi.hoisted(() => ({
+  mode: 0o755,
+  chmod: 'does nothing' as Chmod,
+  /** By inode, where `chmod` works. */
+  changed: new Map<number, number>(),
+}))
 const said = vi.hoisted(() => (file: Stats) => {
-  if (file.isFile()) file.mode = (file.mode & ~0o777) | disk.mode
+  if (file.isFile()) file.mode = (file.mode & ~0o777) | (disk.changed.get(file.ino) ?? disk.mode)
   return file
 })
 
-const chmod = vi.hoisted(() => (mode: number) => {
+const chmod = vi.hoisted(() => ({ ino }: Stats, mode: number) => {
   if (disk.chmod === 'fails') throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
-  if (disk.chmod === 'works') disk.mode = mode
+  if (disk.chmod === 'works') disk.changed.set(ino, mode)
 })
 
 vi.mock('node:fs', async (original) => {
@@ -34,7 +39,7 @@ vi.mock('node:fs', async (original) => {
     ...real,
     statSync: (path: string) => said(real.statSync(path)),
     fstatSync: (fd: number) => said(real.fstatSync(fd)),
-    fchmodSync: (_fd: number, mode: number) => chmod(mode),
+    fchmodSync: (fd: number, mode: number) => chmod(real.fstatSync(fd), mode),
   }
 })
 vi.mock('node:fs/promises', async (original) => {
@@ -44,7 +49,7 @@ vi.mock('node:fs/promises', async (original) => {
     const stat = file.stat.bind(file)
     return Object.assign(file, {
       stat: async () => said(await stat()),
-      chmod: async (mode: number) => chmod(mode),
+      chmod: async (mode: number) => chmod(await stat(), mode),
     })
   }
   return { ...real, open, stat: async (path: string) => said(await real.stat(path)) }
@@ -54,7 +59,7 @@ const { platform } = process
 let dir: string
 const at = (name: string): string => join(dir, name)
 beforeEach(() => {
-  Object.assign(disk, { mode: 0o755, chmod: 'does nothing' })
+  Object.assign(disk, { mode: 0o755, chmod: 'does nothing', changed: new Map() })
   dir = mkdtempSync(join(tmpdir(), 'confmesh-no-modes-'))
   vi.spyOn(process.stdout, 'write').mockReturnValue(true)
 })
@@ -116,7 +121,7 @@ test('a mount where chmod fails and each file has 0600 gets a key at the first s
 test('a right that is inherited from the folder and can be taken is no reason to refuse', async () => {
   disk.chmod = 'works'
   await run(keygen, 'keygen', '--out', at('ops.key'))
-  expect(disk.mode).toBe(0o600)
+  expect(disk.changed.get(statSync(at('ops.key')).ino)).toBe(0o600)
   expect(readPrivateKey(at('ops.key')).public.id).toMatch(/^[0-9a-f]{64}$/)
 })
 
