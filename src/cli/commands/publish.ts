@@ -7,7 +7,7 @@ import { parseChannel } from '../../model/names.ts'
 import { publishFrom } from '../../publish/behind.ts'
 import { build } from '../../publish/build.ts'
 import { inject } from '../../publish/inject.ts'
-import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
+import { encodePrepared, readPrepared, requireRoomFor } from '../../publish/prepared.ts'
 import { catchUp, rootsOf } from '../../publish/roots.ts'
 import type { Seed } from '../../publish/seeds.ts'
 import type { RootChain } from '../../trust/chain.ts'
@@ -93,7 +93,10 @@ async function publishPaths(
   if (options.expect !== undefined && options.prepare !== undefined && options.seed === undefined)
     throw new MeshError('USAGE', '--expect needs --seed: without one nobody says what stands in the channel')
   // A signature spends a counter, and would be for nothing.
-  if (options.prepare !== undefined) requireNew(resolve(options.prepare))
+  if (options.prepare !== undefined) {
+    requireNew(resolve(options.prepare))
+    requireRoomFor(absolute(paths), LIMITS)
+  }
   progress(`reading ${paths.join(' ')}`)
   const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
@@ -124,6 +127,8 @@ async function publishPaths(
   else prepared(options.prepare, channel, { ...done, envelope: done.envelope }, paths)
 }
 
+const absolute = (paths: readonly string[]): readonly string[] => paths.map((one) => resolve(one))
+
 function prepared(
   file: string,
   channel: Channel,
@@ -131,8 +136,7 @@ function prepared(
   paths: readonly string[],
 ): void {
   const path = resolve(file)
-  const absolute = paths.map((one) => resolve(one))
-  writeNew(path, encodePrepared({ envelope: done.envelope, paths: absolute }), 0o644)
+  writeNew(path, encodePrepared({ envelope: done.envelope, paths: absolute(paths) }), 0o644)
   const value = { ...publishedFacts(done), prepared: path, signatures: done.envelope.signatures.length }
   out(value, [
     `${channel} ${short(done.release)} waits in ${path} with ${done.envelope.signatures.length} signature(s)`,

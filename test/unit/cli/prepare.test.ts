@@ -1,5 +1,5 @@
 /** `publish --prepare` where no seed is asked: the memory beside a key file alone says which counter is next. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -46,10 +46,12 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-async function prepare(...more: readonly string[]): Promise<void> {
+const prepare = (...more: readonly string[]): Promise<void> => prepareOf([at('app')], ...more)
+
+async function prepareOf(paths: readonly string[], ...more: readonly string[]): Promise<void> {
   const program = new Command()
   register(program)
-  const words = ['publish', CHANNEL, at('app'), '--root', at('root.json'), '--prepare', at('release.json')]
+  const words = ['publish', CHANNEL, ...paths, '--root', at('root.json'), '--prepare', at('release.json')]
   await program.parseAsync([...words, ...more], { from: 'user' })
 }
 
@@ -69,4 +71,30 @@ test('one in a file counts on from what it remembers', async () => {
     expect(readPrepared(at('release.json'), LIMITS).release.counter).toBe(counter)
     rmSync(at('release.json'))
   }
+})
+
+const folders = (length: number) => Array.from({ length: 40 }, () => 'x'.repeat(length)).join('/')
+const many = (count: number, of: (index: number) => string) => Array.from({ length: count }, (_, n) => of(n))
+
+test.each([
+  ['many paths', () => many(4_097, (index) => `app/${index}.conf`)],
+  ['long a path', () => [`app/${folders(110)}`]],
+  ['many bytes', () => many(500, (index) => `app/${folders(50)}/${index}.conf`)],
+])('no file that nobody could read again is signed: too %s', async (_, paths) => {
+  saveKeyPair(at('a.key'), pair)
+  await prepare('--key', at('a.key'))
+  rmSync(at('release.json'))
+  const remembered = readFileSync(at('a.key.counters.json'), 'utf8')
+  const refused = { code: 'USAGE', message: expect.stringContaining('name one folder') }
+  await expect(prepareOf(paths().map(at), '--key', at('a.key'))).rejects.toMatchObject(refused)
+  expect(existsSync(at('release.json'))).toBe(false)
+  expect(readFileSync(at('a.key.counters.json'), 'utf8')).toBe(remembered)
+})
+
+test('as many as it names can be read again', async () => {
+  saveKeyPair(at('a.key'), pair)
+  const paths = many(4_096, (index) => at(`app/${index}.conf`))
+  for (const path of paths) writeFileSync(path, '')
+  await prepareOf(paths, '--key', at('a.key'))
+  expect(readPrepared(at('release.json'), LIMITS).paths).toEqual(paths)
 })
