@@ -20,6 +20,7 @@ import type { ActiveRecord, ChannelRecord, Write } from './writes.ts'
 
 export function restore(node: NodeState, step: Step, event: EventOf<'started'>): void {
   const { snapshot } = event
+  node.started = step.now
   const note = (code: 'STORE_CORRUPT' | 'STORE_FLOOR_LOST' | 'TRUST_ROOT_INVALID', text: string) =>
     step.emit({ kind: 'note', level: 'warn', code, text })
   for (const line of node.roots.restore(snapshot.roots)) note('TRUST_ROOT_INVALID', line)

@@ -8,7 +8,7 @@ import { epochOf } from '../trust/epoch.ts'
 import { type ChannelState, emptyChannel, isHeld, targetOf } from './channel.ts'
 import type { CoreConfig } from './config.ts'
 import type { Durable } from './durable.ts'
-import type { Ticket } from './events.ts'
+import type { Now, Ticket } from './events.ts'
 import type { ChannelFacts, KeptOut } from './journey.ts'
 import { OverLimits } from './over-limit.ts'
 import { createRelayed, type Relayed } from './relayed.ts'
@@ -79,6 +79,8 @@ export interface Kept {
 
 export interface NodeState {
   readonly config: CoreConfig
+  /** When the core began: the end of all time, until it has. */
+  started: Now
   readonly roots: Roots
   /** Changed by `keepCell` alone. */
   readonly cells: Map<Channel, Cell>
@@ -108,6 +110,7 @@ export interface NodeState {
 export function createState(config: CoreConfig, roots: Roots): NodeState {
   return {
     config,
+    started: { monoMs: Number.POSITIVE_INFINITY, wallMs: Number.POSITIVE_INFINITY },
     roots,
     cells: new Map(),
     storedCells: 0,

@@ -58,6 +58,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     readOnly: node.readOnly,
     isShort: node.isShort,
     beaconMonoMs: sources.beaconMonoMs,
+    heardBeacon: sources.beaconMonoMs > node.started.monoMs,
     silentKeys: sources.silentKeys,
     own: sources.own,
     twin: sources.twin,

@@ -73,6 +73,8 @@ export interface CoreView {
   readonly isShort: boolean
   /** Monotonic time at which the newest freshness beacon came; the start where none has yet. */
   readonly beaconMonoMs: number
+  /** Some freshness beacon has come since the start. */
+  readonly heardBeacon: boolean
   /** Freshness keys of the root, other than our own, of which nothing was heard for as long as it allows. */
   readonly silentKeys: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */

@@ -223,6 +223,11 @@ export const GAUGES = {
     type: 'gauge',
     help: 'Seconds since the newest freshness beacon came, or since the start where none has',
   },
+  beaconHeard: {
+    name: 'confmesh_beacon_heard',
+    type: 'gauge',
+    help: '1 once a freshness beacon has come since the start',
+  },
   keysSilent: {
     name: 'confmesh_freshness_keys_silent',
     type: 'gauge',

@@ -144,6 +144,7 @@ function fill(gauges: Map<keyof typeof GAUGES, Gauge>, gauged: Gauged, lagSecond
   if (scores.length === 0) gauges.get('scoreMin')?.remove()
   else set('scoreMin', Math.min(...scores))
   set('keysSilent', view.silentKeys)
+  set('beaconHeard', view.heardBeacon ? 1 : 0)
   set('beaconAge', (performance.now() - view.beaconMonoMs) / 1000)
   set('loopLag', Number.isFinite(lagSeconds) ? lagSeconds : 0)
   set('ready', view.ready ? 1 : 0)

@@ -39,15 +39,18 @@ export function judgeBeacons(
   { keys, maxAgeS }: Pick<TrustRoot['freshness'], 'keys' | 'maxAgeS'>,
 ): Finding {
   const check = 'beacons'
-  // The age counts from the node's start, then.
   if (keys.length === 0) return fine(check, 'none are due: the root names no freshness key')
   const value = (name: string): number | undefined => {
     const line = metrics.split('\n').find((one) => one.startsWith(`${name} `))
     return line === undefined ? undefined : Number(line.slice(name.length + 1))
   }
+  // From the node's start, where none was heard.
   const ageS = value('confmesh_beacon_age_seconds')
   if (ageS === undefined) return wrong(check, 'the node does not say when it heard one', 'is it confmesh?')
-  const said = `the running node heard the newest ${Math.round(ageS)} s ago`
+  const isHeard = value('confmesh_beacon_heard') === 1
+  const said = isHeard
+    ? `the running node heard the newest ${Math.round(ageS)} s ago`
+    : `the running node has heard none yet, it started ${Math.round(ageS)} s ago`
   if (ageS > maxAgeS)
     return wrong(
       check,

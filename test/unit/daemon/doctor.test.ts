@@ -51,7 +51,7 @@ test.each([
 
 test('beacons of a running node: fresh, late, and doubted', () => {
   const metrics = (ageS: number, doubted: number) =>
-    `confmesh_beacon_age_seconds ${ageS}\nconfmesh_refused_total{code="SYNC_CLOCK_OR_DELAY"} ${doubted}\n`
+    `confmesh_beacon_heard 1\nconfmesh_beacon_age_seconds ${ageS}\nconfmesh_refused_total{code="SYNC_CLOCK_OR_DELAY"} ${doubted}\n`
   const bound = { keys: ['a' as KeyId], maxAgeS: 60 }
   expect(judgeBeacons(metrics(12.4, 0), bound)).toMatchObject({
     ok: true,
@@ -66,6 +66,16 @@ test('beacons of a running node: fresh, late, and doubted', () => {
     text: expect.stringContaining('in 60 s'),
   })
   expect(judgeBeacons('', bound)).toMatchObject({ ok: false })
+})
+
+test.each([
+  [12, true],
+  [61, false],
+])('none that a running node ever heard: started %i s ago', (ageS, ok) => {
+  const metrics = `confmesh_beacon_heard 0\nconfmesh_beacon_age_seconds ${ageS}\n`
+  const finding = judgeBeacons(metrics, { keys: ['a' as KeyId], maxAgeS: 60 })
+  expect(finding).toMatchObject({ ok, text: expect.stringContaining(`none yet, it started ${ageS} s ago`) })
+  expect(finding.text).not.toContain('newest')
 })
 
 test('where the root names no freshness key no beacon is due, however long the node runs', () => {

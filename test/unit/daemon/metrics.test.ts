@@ -37,6 +37,7 @@ const view = {
   },
   ready: true,
   beaconMonoMs: 15_000,
+  heardBeacon: true,
   silentKeys: 2,
 } as unknown as CoreView
 
@@ -110,6 +111,7 @@ test('gauges say what the node is now', async () => {
   expect(lines).toContain(`${GAUGES.fetchBlocks.name} 17`)
   expect(lines).toContain(`${GAUGES.fetchMissing.name} 11`)
   expect(lines).toContain(`${GAUGES.keysSilent.name} 2`)
+  expect(lines).toContain(`${GAUGES.beaconHeard.name} 1`)
   expect(lines).toContain(`${GAUGES.gossipTopics.name} 2`)
   expect(lines).toContain(`${GAUGES.meshPeers.name}{topic="control"} 4`)
   expect(lines).toContain(`${GAUGES.scoreMin.name} -19.6`)
