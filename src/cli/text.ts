@@ -7,6 +7,9 @@ import { printable } from './output.ts'
  */
 export const short = (id: string): string => printable(id.slice(0, 12))
 
+/** To the second, and in UTC as a node says it: `2030-01-01 12:00:00Z`. */
+export const momentText = (time: string): string => `${time.slice(0, 19).replace('T', ' ')}Z`
+
 /** Colours and redrawing only where someone looks. */
 export const isTerminal = (): boolean => process.stdout.isTTY === true && paints(process.env)
 

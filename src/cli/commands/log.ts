@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { ChannelWithHistory } from '../../client/index.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { allPrintable, out } from '../output.ts'
-import { short } from '../text.ts'
+import { momentText, short } from '../text.ts'
 import { clockText } from './status.ts'
 
 export function register(program: Command): void {
@@ -25,7 +25,7 @@ function describe(channel: string, entry: ChannelWithHistory): string {
     item: { release: string; clock: Record<string, number>; message: string },
     when: string,
   ): string =>
-    `${mark} ${short(item.release)}  ${when.slice(0, 19).replace('T', ' ')}  ${clockText(item.clock)}  ${item.message}`
+    `${mark} ${short(item.release)}  ${momentText(when)}  ${clockText(item.clock)}  ${item.message}`
   const lines = entry.active === null ? [] : [line('*', entry.active, entry.active.activatedAt)]
   const shown = new Set([entry.active?.release])
   for (const head of entry.heads) if (!shown.has(head.release)) lines.unshift(line('?', head, head.created))

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { ChannelEntry, Status } from '../../client/index.ts'
 import { clientOf, shared } from '../api-options.ts'
 import { allPrintable, out } from '../output.ts'
-import { isTerminal, PLAIN, short } from '../text.ts'
+import { isTerminal, momentText, PLAIN, short } from '../text.ts'
 
 export function register(program: Command): void {
   shared(program.command('status'))
@@ -92,7 +92,7 @@ function table(channels: readonly ChannelEntry[]): string {
       paint(COLOURS[entry.state], stateText(entry)),
       active === null ? '-' : short(active.release),
       active === null ? '-' : clockText(active.clock),
-      active === null ? '-' : active.activatedAt.slice(0, 19).replace('T', ' '),
+      active === null ? '-' : momentText(active.activatedAt),
       entry.lastError === null ? (active?.message ?? '') : errorText(entry.lastError),
     ])
   }
