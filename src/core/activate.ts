@@ -6,6 +6,7 @@ import { recordWrite } from './cell-writes.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
 import { dropUnneeded, mending } from './ingest.ts'
+import { observeDelay } from './publish-delay.ts'
 import { activated, failed, failedAnew, fallbackOf, passed, settle, soaked } from './settle.ts'
 import {
   type Activating,
@@ -230,10 +231,7 @@ function healthy(node: NodeState, step: Step, cell: Cell, under: Activating): vo
     channel: cell.state.channel,
     release,
   })
-  if (kept !== undefined && !isBack) {
-    const ms = Math.max(0, step.now.wallMs - kept.release.header.created)
-    step.emit({ kind: 'observe', metric: 'publish_to_active', ms })
-  }
+  if (kept !== undefined && !isBack) observeDelay(node, step, 'publish_to_active', kept.release.header)
 }
 
 /**

@@ -13,6 +13,7 @@ import { inOrder } from './inline.ts'
 import { ACCEPTED, type Ingested, type Source, type Verdict } from './journey.ts'
 import { type OrderContext, order, placeOf } from './order.ts'
 import { type OverLimit, overOwnLimit } from './over-limit.ts'
+import { observeDelay } from './publish-delay.ts'
 import { leastBuiltIn, readRelease } from './release-bytes.ts'
 import { type Cell, cellFor, keepCell, keptOut, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
@@ -142,7 +143,7 @@ function orderRead(
   keepCell(node, cell)
   if (!node.kept.has(release.id))
     node.kept.set(release.id, { release, channel: release.header.channel, envelope: read.bytes })
-  if (verdict === 'NEW') announceOrdered(step, release)
+  if (verdict === 'NEW') announceOrdered(node, step, release)
   const writes = [
     ...batch(node, cell, ticket, release, read.bytes),
     ...contentWrites(release, content, node.config.limits),
@@ -160,11 +161,11 @@ function whyFull(node: NodeState, channel: Channel): string | undefined {
     : `${node.cells.size - node.storedCells} channels that were stored here keep their floors, the most allowed; this one is not stored (limits.maxFormerChannels)`
 }
 
-function announceOrdered(step: Step, release: Release): void {
-  const { channel, created, publisher } = release.header
+function announceOrdered(node: NodeState, step: Step, release: Release): void {
+  const { channel, publisher } = release.header
   const text = `release ${release.counter} of ${publisher} is the newest`
   step.emit({ kind: 'note', level: 'info', code: 'RELEASE_NEW', text, channel, release: release.id })
-  step.emit({ kind: 'observe', metric: 'publish_to_ordered', ms: Math.max(0, step.now.wallMs - created) })
+  observeDelay(node, step, 'publish_to_ordered', release.header)
 }
 
 function contextOf(node: NodeState, { envelope, release }: ReadBytes): OrderContext {

@@ -17,6 +17,7 @@ import type { ChannelFacts, Heard, Ingested, Journey, KeptOut, Source } from './
 import { isYoung } from './onward.ts'
 import { placeOf } from './order.ts'
 import type { OverLimit } from './over-limit.ts'
+import { observeDelay } from './publish-delay.ts'
 import { raiseEpochs } from './raise-epochs.ts'
 import { noteRefused } from './roots/refused.ts'
 import { type AdmittedSession, isAdmitted, type Session } from './session.ts'
@@ -373,10 +374,10 @@ export class OwnJourney implements Journey {
   whole(step: Step, release: ReleaseId): void {
     const kept = this.#node.kept.get(release)
     if (kept === undefined) return
-    const { channel, created } = kept.release.header
+    const { channel } = kept.release.header
     const ms = this.fetch.onWhole(step, release)
     if (ms !== undefined) step.emit({ kind: 'observe', metric: 'fetch', ms })
-    step.emit({ kind: 'observe', metric: 'publish_to_whole', ms: Math.max(0, step.now.wallMs - created) })
+    observeDelay(this.#node, step, 'publish_to_whole', kept.release.header)
     const own = this.#toSay.get(kept)
     this.#toSay.delete(kept)
     if (own !== undefined) step.emit({ kind: 'publish', topic: 'releases', bytes: own.bytes })

@@ -132,21 +132,24 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
   },
 }
 
+const OF_THIS_LIFE =
+  'of releases made since the start; one that is signed by several waits for them in it, from --prepare on'
+
 export const HISTOGRAMS: Readonly<Record<Histogram, MetricRow>> = {
   publish_to_ordered: {
     name: 'confmesh_publish_to_ordered_seconds',
     type: 'histogram',
-    help: 'From creation (publisher clock) to ordered here',
+    help: `From creation (publisher clock) to ordered here, ${OF_THIS_LIFE}`,
   },
   publish_to_whole: {
     name: 'confmesh_publish_to_whole_seconds',
     type: 'histogram',
-    help: 'From creation (publisher clock) to every byte here',
+    help: `From creation (publisher clock) to every byte here, ${OF_THIS_LIFE}`,
   },
   publish_to_active: {
     name: 'confmesh_publish_to_active_seconds',
     type: 'histogram',
-    help: 'From creation (publisher clock) to active here',
+    help: `From creation (publisher clock) to active here, ${OF_THIS_LIFE}`,
   },
   fetch: { name: 'confmesh_fetch_seconds', type: 'histogram', help: 'From ordered to every byte here' },
   sync_round: {
