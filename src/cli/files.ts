@@ -15,6 +15,7 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -141,6 +142,15 @@ export async function makeEmptyFolder(path: string): Promise<void> {
     await makeFolder(resolve(path), 0o777)
   } catch (error) {
     if (error instanceof MeshError) throw error
+    throw cannot('make', path, 'a folder', error)
+  }
+}
+
+/** A folder that is there only once this made it: of two that come at once one is refused. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+export function makeNewFolder(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
     throw cannot('make', path, 'a folder', error)
   }
 }

@@ -15,7 +15,7 @@ import { createJudge } from '../../trust/admission.ts'
 import { issueNodeCertificate } from '../../trust/certificates.ts'
 import { setFreshness } from '../../trust/edit.ts'
 import { collect, wholeNumber } from '../arguments.ts'
-import { makeEmptyFolder, readInput, writeNew } from '../files.ts'
+import { makeEmptyFolder, makeNewFolder, readInput, writeNew } from '../files.ts'
 import { seedYaml } from '../fleet-files.ts'
 import { addressOf, dialAddress, type Host, listenAddresses, parseHost, requireOther } from '../host.ts'
 import { readPrivateKey, writeKeyPair } from '../key-files.ts'
@@ -71,14 +71,21 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   requireAdmitted(options.from, pool, seeds[0] as string, current)
   rootKeys(options.rootKey, current, current)
   await makeEmptyFolder(dir)
+  // Two runs may have found it empty: who makes this one has the whole folder until all is taken away again.
+  const made = [join(dir, 'seed')]
+  makeNewFolder(join(dir, 'seed'), 0o700)
+  const put = (name: string, text: string, mode: number): void => {
+    writeNew(join(dir, name), text, mode)
+    made.unshift(join(dir, name))
+  }
   let key: PublicKey | undefined
   const isNamed = () => key !== undefined && mayBeNamed(key, options.root, current.version + 1)
-  const { peerId, change } = await orEmptied(dir, isNamed, async () => {
+  const { peerId, change } = await orEmptied(made, isNamed, async () => {
     const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
     const freshness = writeKeyPair(join(dir, 'seed/freshness.key'), 'ed25519')
     key = freshness.public
-    writeNew(join(dir, 'pool.json'), pool.certificate, 0o644)
-    writeNew(join(dir, 'pool.key'), pool.key, 0o600)
+    put('pool.json', pool.certificate, 0o644)
+    put('pool.key', pool.key, 0o600)
     const added = { add: [freshness.public], remove: [] }
     const edit = (root: TrustRoot) => setFreshness(root, added)
     return { peerId, change: await applyChange({ ...options, yes: true }, edit, [HAND_OUT_NOTE, LIST_NOTE]) }
@@ -93,19 +100,20 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   ])
 }
 
-/** What is there before the root, which comes last. */
-const BEFORE_THE_ROOT = ['seed', 'pool.json', 'pool.key']
-
 /**
  * The root may be refused: then no half of a seed stays, and no copy of the pool's key; but the key of a root that is
  * written already does.
+ * @param made what this run made, in the order in which it is taken away
  */
-async function orEmptied<T>(dir: string, isNamed: () => boolean, fill: () => Promise<T>): Promise<T> {
+async function orEmptied<T>(
+  made: readonly string[],
+  isNamed: () => boolean,
+  fill: () => Promise<T>,
+): Promise<T> {
   try {
     return await fill()
   } catch (error) {
-    if (!isNamed())
-      for (const name of BEFORE_THE_ROOT) rmSync(join(dir, name), { recursive: true, force: true })
+    if (!isNamed()) for (const path of made) rmSync(path, { recursive: true, force: true })
     throw error
   }
 }

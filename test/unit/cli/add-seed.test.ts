@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register } from '../../../src/cli/commands/add-seed.ts'
 import { register as registerInit } from '../../../src/cli/commands/init.ts'
+import { makeEmptyFolder } from '../../../src/cli/files.ts'
 import { readRoot } from '../../../src/cli/root-files.ts'
 import { applyChange } from '../../../src/cli/trust-change.ts'
 import { MeshError } from '../../../src/errors.ts'
@@ -13,6 +14,11 @@ import { MeshError } from '../../../src/errors.ts'
 vi.mock('../../../src/cli/trust-change.ts', async (original) => {
   const real = await original<typeof import('../../../src/cli/trust-change.ts')>()
   return { ...real, applyChange: vi.fn(real.applyChange) }
+})
+
+vi.mock('../../../src/cli/files.ts', async (original) => {
+  const real = await original<typeof import('../../../src/cli/files.ts')>()
+  return { ...real, makeEmptyFolder: vi.fn(real.makeEmptyFolder) }
 })
 
 let dir = ''
@@ -64,4 +70,39 @@ test('before that nothing of it stays, and nothing that somebody else put there 
   })
   await expect(addSeed('root-1.key', 'root-2.key')).rejects.toBe(FULL)
   expect(readdirSync(at('new'))).toEqual(['notes.txt'])
+})
+
+/** What the first run does comes once the second has found the folder empty. */
+function meanwhile(act: () => Promise<void>): void {
+  const real = vi.mocked(makeEmptyFolder).getMockImplementation() as typeof makeEmptyFolder
+  vi.mocked(makeEmptyFolder).mockImplementationOnce(async (path) => {
+    await real(path)
+    await act()
+  })
+}
+
+const filesOf = (folder: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'utf8')]),
+  )
+
+test('of two that fill one folder at once the one that fails leaves what the other made', async () => {
+  let first = {}
+  meanwhile(async () => {
+    await addSeed('root-1.key')
+    first = filesOf(at('new'))
+  })
+  await expect(addSeed('root-1.key')).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
+  expect(Object.keys(first)).toEqual(
+    expect.arrayContaining([at('new/seed/freshness.key'), at('new/pool.key')]),
+  )
+  expect(filesOf(at('new'))).toEqual(first)
+})
+
+test('what somebody else put there meanwhile stays', async () => {
+  meanwhile(async () => writeFileSync(at('new/pool.key'), 'theirs\n'))
+  await expect(addSeed('root-1.key')).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
+  expect(filesOf(at('new'))).toEqual({ [at('new/pool.key')]: 'theirs\n' })
 })
