@@ -21,6 +21,7 @@ import * as copies from '../src/core/serve/copies.ts'
 import * as slowTakers from '../src/core/serve/slow-takers.ts'
 import * as acknowledge from '../src/core/submit/acknowledge.ts'
 import * as claims from '../src/core/submit/claims.ts'
+import * as lender from '../src/core/submit/lender.ts'
 import * as uploads from '../src/core/submit/uploads.ts'
 import * as syncIndex from '../src/core/sync/channel-index.ts'
 import * as syncPeer from '../src/core/sync/peer.ts'
@@ -103,6 +104,13 @@ export const PEERS: readonly WireBound[] = [
       'the peer: leases are taken without it',
     ],
     ['MAX_SILENT', 'such peers remembered', FORGOTTEN],
+  ]),
+  ...constants('core/submit/lender.ts', lender, [
+    [
+      'MAX_ASKING',
+      'questions for one lease while its record is being written',
+      'the asker: `LIMIT_RATE`, its upload goes on without this seed',
+    ],
   ]),
   ...constants('core/submit/uploads.ts', uploads, [
     [

@@ -176,8 +176,10 @@ export class Claims {
   onPersisted(step: Step, journey: Journey, ticket: Ticket): void {
     const release = this.#written.get(ticket)
     this.#written.delete(ticket)
-    const claim = release === undefined ? undefined : this.#claims.get(release)
-    if (release === undefined || claim === undefined) return
+    if (release === undefined) return
+    this.#table.wrote(release, ticket)
+    const claim = this.#claims.get(release)
+    if (claim === undefined) return
     claim.next += 1
     this.#advance(step, journey, release)
   }

@@ -22,6 +22,8 @@ const keyOf = (channel: Channel, place: Place): string =>
 export class LeaseTable {
   readonly #byPlace = new Map<string, Lease>()
   readonly #placeOf = new Map<ReleaseId, string>()
+  /** Whose record is on its way to disk, by its ticket. */
+  readonly #writing = new Map<ReleaseId, Ticket>()
   readonly #maxLeases: number
 
   constructor(maxLeases: number) {
@@ -53,6 +55,20 @@ export class LeaseTable {
     this.#placeOf.set(record.release, key)
   }
 
+  /** Its record is being written: until that is on disk nobody may count on it. */
+  write(release: ReleaseId, ticket: Ticket): void {
+    this.#writing.set(release, ticket)
+  }
+
+  writing(release: ReleaseId): Ticket | undefined {
+    return this.#writing.get(release)
+  }
+
+  /** @returns whether it is the record of the lease as it stands: that may have been given back, and taken anew */
+  wrote(release: ReleaseId, ticket: Ticket): boolean {
+    return this.#writing.get(release) === ticket && this.#writing.delete(release)
+  }
+
   extend(release: ReleaseId, expiresMonoMs: number): void {
     const lease = this.of(release)
     const key = this.#placeOf.get(release)
@@ -64,6 +80,7 @@ export class LeaseTable {
     const key = this.#placeOf.get(release)
     if (key !== undefined) this.#byPlace.delete(key)
     this.#placeOf.delete(release)
+    this.#writing.delete(release)
     return lease
   }
 
@@ -98,6 +115,7 @@ export function takeLease(step: Step, table: LeaseTable, record: LeaseRecord): T
   if (!table.put(record, expiresMonoMs)) return undefined
   step.wakeAt(expiresMonoMs)
   const ticket = step.nextTicket()
+  table.write(record.release, ticket)
   step.emit({ kind: 'persist', ticket, writes: [{ kind: 'lease', lease: record }], sync: true })
   return ticket
 }

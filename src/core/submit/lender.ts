@@ -14,14 +14,23 @@ interface From {
   readonly peer: PeerId
 }
 
-/** Who asks for the lease of a release, or gives it back. */
+/** Who gives the lease of a release back. */
 interface OfRelease extends From {
   readonly release: ReleaseId
 }
 
+/** Whoever waits for the record of a lease. */
+interface Written {
+  readonly release: ReleaseId
+  readonly asking: readonly From[]
+}
+
+/** Questions that wait for one record, which takes a sync of the disk. */
+export const MAX_ASKING = 16
+
 export class Lender {
   readonly #table: LeaseTable
-  readonly #written = new Map<Ticket, OfRelease>()
+  readonly #written = new Map<Ticket, Written>()
 
   constructor(table: LeaseTable) {
     this.#table = table
@@ -44,6 +53,9 @@ export class Lender {
       return
     }
     const release = judged.release.id
+    const writing = this.#table.writing(release)
+    // Also of an upload here: what is in memory only is promised to nobody.
+    if (writing !== undefined) return this.#wait(step, writing, release, { id, peer })
     // Renewed, or its place is held by the very release already.
     if (this.#table.of(release) !== undefined || judged.verdict === 'DUPLICATE') {
       this.#table.extend(release, step.now.monoMs + step.config.limits.leaseMs)
@@ -55,7 +67,16 @@ export class Lender {
     const ticket = takeLease(step, this.#table, lease)
     if (ticket === undefined)
       refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many leases', retryAfterMs: 10_000 })
-    else this.#written.set(ticket, { id, peer, release })
+    else this.#written.set(ticket, { release, asking: [{ id, peer }] })
+  }
+
+  #wait(step: Step, ticket: Ticket, release: ReleaseId, from: From): void {
+    const asking = this.#written.get(ticket)?.asking ?? []
+    if (asking.length < MAX_ASKING) this.#written.set(ticket, { release, asking: [...asking, from] })
+    else {
+      const text = 'too many ask for this lease at once'
+      refuse(step, from.id, from.peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
+    }
   }
 
   /** A seed that is behind believes no other that a release is stale: one that replaces it shows it. */
@@ -70,17 +91,20 @@ export class Lender {
 
   /** Said only now: a lease that a crash forgets would be lent twice. */
   onPersisted(step: Step, ticket: Ticket): void {
-    const asked = this.#written.get(ticket)
+    const written = this.#written.get(ticket)
+    if (written === undefined) return
     this.#written.delete(ticket)
-    if (asked !== undefined) answer(step, asked.id, { type: 'noted' })
+    this.#table.wrote(written.release, ticket)
+    for (const { id } of written.asking) answer(step, id, { type: 'noted' })
   }
 
   onPersistFailed(step: Step, ticket: Ticket, code: Code): void {
-    const asked = this.#written.get(ticket)
+    const written = this.#written.get(ticket)
+    if (written === undefined) return
     this.#written.delete(ticket)
-    if (asked === undefined) return
-    this.#table.drop(asked.release)
-    refuse(step, asked.id, asked.peer, { code, text: 'this seed cannot write to its disk' })
+    if (this.#table.wrote(written.release, ticket)) this.#table.drop(written.release)
+    for (const { id, peer } of written.asking)
+      refuse(step, id, peer, { code, text: 'this seed cannot write to its disk' })
   }
 
   free(step: Step, { id, peer, release }: OfRelease): void {
