@@ -102,7 +102,7 @@ export class Dispatcher implements CoreFacts {
       sync: stages.sync,
       heardBeacon: () => stages.freshness.heardAny(),
       admitted: () => this.#journey.admitted(),
-      fetchAgain: (step, release) => this.#journey.refetch(step, release, false),
+      review: (step, release) => this.#journey.review(step, release),
       uploads: () => stages.submit.uploads?.(),
       fetching: () => content.running(),
       reading: () => content.reading(),

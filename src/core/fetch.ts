@@ -12,12 +12,13 @@ import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
 import { Disk } from './fetch/disk.ts'
 import { Handed } from './fetch/handed.ts'
+import type { FetchHooks, FetchProgress } from './fetch/hooks.ts'
 import { FetchJob } from './fetch/job.ts'
 import { Jobs } from './fetch/jobs.ts'
 import { Offers } from './fetch/offers.ts'
 import { Pull } from './fetch/pull.ts'
 import { Sources } from './fetch/sources.ts'
-import { stuck } from './fetch/stuck.ts'
+import { complain, stuck } from './fetch/stuck.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { LatestMap, LatestSet } from './latest.ts'
@@ -32,19 +33,6 @@ export const MAX_NEWS = 256
 /** Releases that are fetched in a moment; what has come of one is `maxInlineBytes` at most. */
 export const MAX_EARLY = 16
 const NOTHING: ReadonlyMap<Digest, Uint8Array> = new Map()
-
-export interface FetchProgress {
-  readonly have: number
-  readonly blocks: number
-  readonly sinceMonoMs: number
-}
-
-export interface FetchHooks {
-  /** The content can never be right: the publisher's fault, the gate stays closed. Or it cannot be had for now. */
-  failed(step: Step, channel: Channel, release: ReleaseId, code: Code, text: string): void
-  /** Its release was dropped. */
-  ended(step: Step): void
-}
 
 export class Fetch {
   readonly #config: CoreConfig
@@ -86,12 +74,14 @@ export class Fetch {
     return true
   }
 
-  start(step: Step, journey: Journey, release: Release, check = false): void {
+  /** @param how a check reads every block; a review is of what counts as whole, unless something of it is missing */
+  start(step: Step, journey: Journey, release: Release, how: 'new' | 'check' | 'review' = 'new'): void {
     const early = this.#early.get(release.id) ?? NOTHING
     this.#early.delete(release.id)
-    if (this.#jobs.get(release.id) !== undefined || journey.isWhole(release.id)) return
+    if (this.#jobs.get(release.id) !== undefined || journey.isWhole(release.id) !== (how === 'review')) return
     const { limits, random } = this.#config
-    const job = new FetchJob(release, check, step.now.monoMs, limits)
+    const job = new FetchJob(release, how === 'check', step.now.monoMs, limits)
+    job.stillWhole = how === 'review'
     if (this.#news.has(release.id)) job.nextQueryMonoMs += limits.rescueMs * (0.75 + random() / 2)
     this.#jobs.add(job)
     this.#sources.began(release.id)
@@ -297,7 +287,8 @@ export class Fetch {
     const some = this.#jobs.inTurn()
     if (some.length === 0) return
     for (const job of some) this.#advance(step, journey, job)
-    if (!this.#disk.takesNoBlocks) this.#complain(step, some)
+    if (!this.#disk.takesNoBlocks) this.#disk.complain(step, UNAVAILABLE_MS)
+    complain(step, this.stuck(step.now.monoMs, UNAVAILABLE_MS, some), this.#hooks)
     this.#pump(step, journey)
   }
 
@@ -324,6 +315,11 @@ export class Fetch {
       if (digest === undefined) break
       this.#read(step, job, digest)
     }
+    if (job.isComplete && job.stillWhole) {
+      // Nothing of it was lost: nobody hears of that.
+      this.#jobs.end(job.release.id)
+      return this.#sources.ended(job.release.id)
+    }
     if (!job.isComplete || isPaused) return
     job.closing = true
     const ticket = step.nextTicket()
@@ -334,8 +330,17 @@ export class Fetch {
   #need(step: Step, journey: Journey, job: FetchJob, digest: Digest): void {
     const isFirst = job.missing.size === 0
     if (!job.need(journey, digest)) return
+    this.#lacks(step, job)
     if (isFirst) job.progressMonoMs = step.now.monoMs
     this.#pull.reopen(digest)
+  }
+
+  /** It is whole no more, and fetched as any other: what was said of it to neighbours is not so. */
+  #lacks(step: Step, job: FetchJob): void {
+    if (!job.stillWhole) return
+    job.stillWhole = false
+    this.#offers.stop(job.release.id)
+    this.#hooks.lacks(step, job.release.id)
   }
 
   #read(step: Step, job: FetchJob, digest: Digest): void {
@@ -352,6 +357,9 @@ export class Fetch {
       if (!isMeshError(error)) throw error
       return this.#refuse(step, job, error.code, error.message)
     }
+    if (job.missing.size > 0) this.#lacks(step, job)
+    // What counts as whole was offered as that.
+    if (job.stillWhole) return
     // Until now nobody was to bring anything: reading what is here may have taken long.
     if (isFirst) job.progressMonoMs = step.now.monoMs
     // Here from before, under whatever release: neighbours may have it from us.
@@ -367,6 +375,7 @@ export class Fetch {
   }
 
   #refuse(step: Step, job: FetchJob, code: Code, text: string): void {
+    this.#lacks(step, job)
     job.refuse()
     this.#hooks.failed(step, job.channel, job.release.id, code, text)
   }
@@ -386,15 +395,5 @@ export class Fetch {
     if (this.#disk.takesNoBlocks) return
     if (this.#disk.isPaused(step.now.monoMs)) step.wakeAt(this.#disk.pausedUntilMonoMs)
     else this.#pull.pump(step, journey, only, first)
-  }
-
-  #complain(step: Step, some: readonly FetchJob[]): void {
-    this.#disk.complain(step, UNAVAILABLE_MS)
-    for (const job of this.stuck(step.now.monoMs, UNAVAILABLE_MS, some).filter((one) => !one.unavailable)) {
-      job.unavailable = true
-      const id = job.release.id
-      const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`
-      this.#hooks.failed(step, job.channel, id, 'FETCH_UNAVAILABLE', text)
-    }
   }
 }

@@ -45,7 +45,8 @@ export interface HousekeepingHooks {
   readonly sync: PeersCompared
   heardBeacon(): boolean
   admitted(): Iterable<AdmittedSession>
-  fetchAgain(step: Step, release: ReleaseId): void
+  /** It counts as whole, unless something of it is gone. */
+  review(step: Step, release: ReleaseId): void
   uploads(): UploadsUnderWay | undefined
   fetching(): readonly ReleaseId[]
   /** Those among them whose pages are not all read yet. */
@@ -253,7 +254,7 @@ export class Housekeeping {
         this.#checked = true
       }
     }
-    for (const release of this.#suspects.splice(0, CHECKS_AT_ONCE)) this.#hooks.fetchAgain(step, release)
+    for (const release of this.#suspects.splice(0, CHECKS_AT_ONCE)) this.#hooks.review(step, release)
     if (this.#suspects.length > 0) step.wakeAt(monoMs + SAVE_RETRY_MS / 10)
   }
 

@@ -61,6 +61,7 @@ export class OwnJourney implements Journey {
         if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }
         step.emit({ kind: 'note', level: 'error', code, text, channel, release })
       },
+      lacks: (_step, release) => void node.whole.delete(release),
       ended: (step) => hooks.fetchEnded(step),
     })
   }
@@ -318,7 +319,13 @@ export class OwnJourney implements Journey {
     if (kept === undefined) return
     this.#node.whole.delete(release)
     this.fetch.stop(release)
-    this.fetch.start(step, this, kept.release, check)
+    this.fetch.start(step, this, kept.release, check ? 'check' : 'new')
+  }
+
+  /** A block was lost, and may be one of its own: it counts as whole until its pages are read and name what is gone. */
+  review(step: Step, release: ReleaseId): void {
+    const kept = this.#node.kept.get(release)
+    if (kept !== undefined) this.fetch.start(step, this, kept.release, 'review')
   }
 
   /**

@@ -42,6 +42,8 @@ export class FetchJob {
   unavailable = false
   /** The manifest is wrong: nothing can make this release whole. */
   refused = false
+  /** Looked through only, as a block was lost, and whole for all that is known: it ends in silence where nothing is missing. */
+  stillWhole = false
   /** The record `whole` is being written. */
   closing = false
   /** When neighbours are asked next what they have, and how often they were in vain. */

@@ -2,7 +2,9 @@
  * Releases of which no peer gives what is missing. What only waits for its turn is none of them: what lacks least has the places
  * there are (`goes.ts`), and of a hundred under way most get no block for minutes, whoever has them.
  */
+import type { Step } from '../step.ts'
 import type { Disk } from './disk.ts'
+import type { FetchHooks } from './hooks.ts'
 import type { FetchJob } from './job.ts'
 import type { Sources } from './sources.ts'
 
@@ -17,6 +19,17 @@ export function stuck(
   if (disk.takesNoBlocks || monoMs - disk.behindMonoMs(monoMs) < ms) return []
   for (const job of some) if (disk.givenMonoMs > servedMonoMs(job)) wait(job, sources, disk.givenMonoMs)
   return some.filter((job) => !job.refused && job.missing.size > 0 && monoMs - servedMonoMs(job) >= ms)
+}
+
+/** Once of each, until a block of it comes. */
+export function complain(step: Step, jobs: readonly FetchJob[], { failed }: FetchHooks): void {
+  for (const job of jobs) {
+    if (job.unavailable) continue
+    job.unavailable = true
+    const { id } = job.release
+    const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`
+    failed(step, job.channel, id, 'FETCH_UNAVAILABLE', text)
+  }
 }
 
 const servedMonoMs = ({ progressMonoMs, passedMonoMs }: FetchJob): number =>

@@ -83,7 +83,7 @@ export function fetcher({
   const failures: Code[] = []
   const failed = (...[, , , code]: readonly [unknown, unknown, unknown, Code, string]) =>
     void failures.push(code)
-  const fetch = new Fetch(bench.config, { failed, ended: () => {} })
+  const fetch = new Fetch(bench.config, { failed, lacks: () => {}, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []

@@ -215,7 +215,7 @@ describe('pages that nobody asked for', () => {
     bench.link(peer('one'))
     const { journey } = bench
     journey.envelopes.set(one.id, one.envelope)
-    const fetch = new Fetch(bench.config, { failed: () => {}, ended: () => {} })
+    const fetch = new Fetch(bench.config, { failed: () => {}, lacks: () => {}, ended: () => {} })
     bench.run((step) => fetch.start(step, journey, releaseOf(one)))
     const effects = bench.run((step) => fetch.hand(step, journey, pagesOf(another)))
     expect(effects.filter(({ kind }) => kind === 'persist' || kind === 'request')).toEqual([])
@@ -230,7 +230,7 @@ describe('pages that nobody asked for', () => {
     bench.link(peer('one'))
     const { journey } = bench
     journey.envelopes.set(one.id, one.envelope)
-    const fetch = new Fetch(bench.config, { failed: () => {}, ended: () => {} })
+    const fetch = new Fetch(bench.config, { failed: () => {}, lacks: () => {}, ended: () => {} })
     const start = () => bench.run((step) => fetch.start(step, journey, releaseOf(one)))
     const take = () => bench.run((step) => fetch.hand(step, journey, pages))
     const effects = when === 'before' ? [...take(), ...start()] : [...start(), ...take()]

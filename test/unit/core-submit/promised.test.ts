@@ -114,6 +114,21 @@ test('Of what lost a block while a second seed was asked only that one is named,
   expect(replies(node.answer(second, theirs))).toEqual([theirs])
 })
 
+test('What is only looked through meanwhile, as a block of another was lost, is held here: by both, or by this one alone', () => {
+  const theirs = { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER] } as const
+  for (const [reply, acknowledgedBy] of [
+    [theirs, [PEER, SELF]],
+    [{ type: 'noted' }, [SELF]],
+  ] as const) {
+    const { node, next, second } = besideASecond()
+    expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])
+    node.handle({ kind: 'blockLost', digest: sha256(made.block) })
+    const reads = node.tick(1).flatMap((effect) => (effect.kind === 'read' ? [effect.digest] : []))
+    expect(reads).toEqual([sha256(next.page)])
+    expect(replies(node.answer(second, reply))).toEqual([{ type: 'done', verdict: 'NEW', acknowledgedBy }])
+  }
+})
+
 test('And where no second seed has it, its publisher is told to bring it again', () => {
   const { node, next, second } = lostMeanwhile()
   expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])

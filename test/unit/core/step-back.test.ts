@@ -5,7 +5,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { activated, BenchNode, comes, ofKind, soaked } from './bench-node.ts'
-import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
+import { CHANNEL, floorOf, given, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const bad = make({ clock: { alice: 2 }, text: 'b=1\n' })
@@ -23,23 +23,37 @@ function underWay() {
 }
 
 describe('a step back to what is just read again', () => {
-  it('is taken as soon as that is whole', () => {
+  const back = [{ release: good.id, previous: bad.id, fallback: true }]
+  const read: Event = { kind: 'blockRead', digest: sha256(good.page), bytes: good.page }
+
+  it('is taken at once: it is whole unless something of it is found missing', () => {
     const node = underWay()
     node.run({ kind: 'blockLost', digest: 'f'.repeat(64) as Digest })
     node.monoMs += 10_000
     const reads = ofKind(node.run(TICK), 'read').map(({ digest }) => digest)
     expect(reads).toContain(sha256(good.page))
     const failed = node.run(activated(bad, 'unhealthy'))
-    expect(activations(failed)).toEqual([])
+    expect(activations(failed)).toEqual(back)
     expect(ofKind(failed, 'persist').flatMap(({ writes }) => writes)).toMatchObject([
       { kind: 'channel', record: { active: { release: good.id, soaked: true }, failed: [bad.id] } },
     ])
     node.persist(failed)
-    const read = node.run({ kind: 'blockRead', digest: sha256(good.page), bytes: good.page })
-    expect(activations(node.persist(read))).toEqual([{ release: good.id, previous: bad.id, fallback: true }])
-    const back = node.run(activated(good, 'healthy'))
-    expect(activations([...back, ...node.persist(back)])).toEqual([])
+    expect(node.run(read)).toEqual([])
+    const healthy = node.run(activated(good, 'healthy'))
+    expect(activations([...healthy, ...node.persist(healthy)])).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ active: { id: good.id, soaked: true }, unhealthy: false })
+  })
+
+  it('is taken as soon as that is whole, where something was', () => {
+    const node = underWay()
+    node.run(lost(good))
+    node.monoMs += 10_000
+    node.run(TICK)
+    const [want] = ofKind(node.run(read), 'request')
+    const failed = node.run(activated(bad, 'unhealthy'))
+    expect(activations([...failed, ...node.persist(failed)])).toEqual([])
+    const closing = node.persist(node.run(given(want?.id, good.block)))
+    expect(activations(node.persist(closing))).toEqual(back)
   })
 
   it('fetches what is gone of it', () => {

@@ -1,0 +1,19 @@
+/** What fetching tells the node: how far a release is, and what comes of it. */
+import type { Code } from '../../errors.ts'
+import type { Channel, ReleaseId } from '../../model/ids.ts'
+import type { Step } from '../step.ts'
+
+export interface FetchProgress {
+  readonly have: number
+  readonly blocks: number
+  readonly sinceMonoMs: number
+}
+
+export interface FetchHooks {
+  /** The content can never be right: the publisher's fault, the gate stays closed. Or it cannot be had for now. */
+  failed(step: Step, channel: Channel, release: ReleaseId, code: Code, text: string): void
+  /** It counted as whole, and something of it is gone. */
+  lacks(step: Step, release: ReleaseId): void
+  /** Its release was dropped. */
+  ended(step: Step): void
+}

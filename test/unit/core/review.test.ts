@@ -1,0 +1,76 @@
+/** A block was lost, of which release is not known: those that count are looked through, and all but its own stay as they are. */
+import { expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel } from '../../../src/model/ids.ts'
+import { BenchNode, comes, ofKind } from './bench-node.ts'
+import { given, type Made, make, OTHER, PEER } from './fleet.ts'
+
+const sound = make({ clock: { alice: 1 } })
+const hurt = make({ clock: { alice: 1 }, text: 'b=1\n', header: { channel: 'app/other' as Channel } })
+const pageOf = ({ page }: Made): Event => ({ kind: 'blockRead', digest: sha256(page), bytes: page })
+
+/** Both became whole long ago; a block of the second was lost, and both are looked through. */
+function reviewing() {
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  for (const made of [sound, hurt]) comes(node, made)
+  node.monoMs = 60_000
+  node.wallMs += 30 * 24 * 3_600_000
+  node.run({ kind: 'tick' })
+  node.heard.splice(0)
+  node.run({ kind: 'blockLost', digest: sha256(hurt.block) })
+  node.monoMs += 1
+  const reads = ofKind(node.run({ kind: 'tick' }), 'read').map(({ digest }) => digest)
+  expect(reads).toEqual([sound, hurt].map(({ page }) => sha256(page)))
+  const isWhole = ({ id }: Made) => {
+    let is = false
+    node.inside((_step, journey) => {
+      is = journey.isWhole(id)
+    })
+    return is
+  }
+  return { node, isWhole }
+}
+
+it('says nothing of what lacks nothing: it is whole all the while, measured once, and offered to nobody anew', () => {
+  const { node, isWhole } = reviewing()
+  node.peer(OTHER)
+  expect(isWhole(sound)).toBe(true)
+  const said: Effect[] = [...node.handle(pageOf(sound))]
+  expect(isWhole(sound)).toBe(true)
+  for (let after = 0; after < 10; after += 1) {
+    node.monoMs += LIMITS.haveBatchMs + LIMITS.fewPauseMs
+    said.push(...node.handle({ kind: 'tick' }))
+  }
+  expect([...ofKind(said, 'observe'), ...ofKind(said, 'persist'), ...ofKind(said, 'request')]).toEqual([])
+  expect(node.heard).toEqual([])
+  // Nor is it under way any more.
+  expect(node.channelView(sound.release.header.channel)?.fetch).toBeUndefined()
+})
+
+it('fetches what is gone of the other, which is not whole until that is here', () => {
+  const { node, isWhole } = reviewing()
+  expect(isWhole(hurt)).toBe(true)
+  const [want] = ofKind(node.run(pageOf(hurt)), 'request')
+  expect(want).toMatchObject({ request: { message: { type: 'want', digest: sha256(hurt.block) } } })
+  expect([isWhole(hurt), isWhole(sound)]).toEqual([false, true])
+  const closing = node.persist(node.run(given(want?.id, hurt.block)))
+  expect(ofKind(closing, 'persist')).toMatchObject([{ writes: [{ kind: 'whole', release: hurt.id }] }])
+  node.persist(closing)
+  expect(isWhole(hurt)).toBe(true)
+  expect(node.heard).toEqual(['whole app/other'])
+})
+
+it('of what has lost a page that is known before anything is read', () => {
+  const { node, isWhole } = reviewing()
+  node.persist(node.run(pageOf(sound)))
+  node.run({ kind: 'blockLost', digest: sha256(sound.page) })
+  node.monoMs += 10_000
+  const [want] = ofKind(node.run({ kind: 'tick' }), 'request')
+  expect(want).toMatchObject({ request: { message: { type: 'want', digest: sha256(sound.page) } } })
+  expect(isWhole(sound)).toBe(false)
+})
