@@ -25,6 +25,7 @@ import type { GatewayBook, Stage } from './stage.ts'
 import { type Cell, factsOf, isDurable, type Kept, keptOut, type NodeState } from './state.ts'
 import type { Step } from './step.ts'
 import { undoSubmission } from './undo-submission.ts'
+import { unwhole } from './unwhole.ts'
 import type { Write } from './writes.ts'
 
 export interface JourneyHooks {
@@ -61,7 +62,7 @@ export class OwnJourney implements Journey {
         if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }
         step.emit({ kind: 'note', level: 'error', code, text, channel, release })
       },
-      lacks: (_step, release) => void node.whole.delete(release),
+      lacks: (step, release) => unwhole(node, step, release),
       ended: (step) => hooks.fetchEnded(step),
     })
   }
@@ -317,7 +318,6 @@ export class OwnJourney implements Journey {
   refetch(step: Step, release: ReleaseId, check: boolean): void {
     const kept = this.#node.kept.get(release)
     if (kept === undefined) return
-    this.#node.whole.delete(release)
     this.fetch.stop(release)
     this.fetch.start(step, this, kept.release, check ? 'check' : 'new')
   }
@@ -333,8 +333,7 @@ export class OwnJourney implements Journey {
    * counted on it. The record is taken back, the manifest read again, what is missing fetched, and `whole` written anew.
    */
   recheck(step: Step, release: ReleaseId): void {
-    const writes: Write[] = [{ kind: 'unwhole', release }]
-    step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
+    unwhole(this.#node, step, release)
     this.refetch(step, release, false)
   }
 
@@ -360,18 +359,16 @@ export class OwnJourney implements Journey {
     settleCell(this.#node, step, cell)
   }
 
-  /** A newer target ends an older fetch; its blocks stay. */
+  /** A newer target ends an older fetch; its blocks stay. What lost a block and is shown, or may be gone back to, is fetched on. */
   #fetchTarget(step: Step, cell: Cell): void {
-    const target = targetOf(cell.state.floor)
-    const isDue = cell.restoring || cell.stepsBack !== undefined
-    const restoring = isDue ? cell.state.active?.release : undefined
+    const { floor, heads, active, lastGood } = cell.state
+    const needed = new Set([targetOf(floor), active?.release, lastGood])
     for (const release of this.fetch.running(cell.state.channel)) {
-      const shown = release === target || cell.state.heads.some((head) => head.id === release)
-      if (shown || release === restoring) continue
+      if (needed.has(release) || heads.some((head) => head.id === release)) continue
       this.fetch.stop(release)
       this.#hooks.fetchEnded(step)
     }
-    for (const release of new Set([target, restoring])) {
+    for (const release of needed) {
       const kept = release === undefined ? undefined : this.#node.kept.get(release)
       if (kept !== undefined && cell.stored) this.fetch.start(step, this, kept.release)
     }
