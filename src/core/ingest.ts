@@ -39,6 +39,8 @@ export interface Outcome extends Ingested {
   readonly ticket: Ticket
   /** The batch holds the content and ends with `whole`. */
   readonly whole: boolean
+  /** Of one that no other envelope would bring in: why it is not taken or not stored here. */
+  readonly over?: OverLimit
 }
 
 const nothing = (verdict: Verdict, release?: Release): Outcome => ({
@@ -65,8 +67,11 @@ export function ingest(
     const refused = { ...nothing(verdict, ours), code }
     if (ours === undefined || options.judgeOnly === true)
       return { ...refused, ...refuse(step, options, verdict, text, source, undefined, code) }
-    noteOver(node, step, ours, { code, text: overOwnLimit(text) })
-    return refused
+    const told = { code, text: overOwnLimit(text) }
+    noteOver(node, step, ours, told)
+    if (over?.inPayload !== true) return refused
+    node.overLimits.add(ours.id, told)
+    return { ...refused, over: told }
   }
   const { envelope, release } = read
   if (read.kind === 'unsupported') {
@@ -90,7 +95,6 @@ const isOurs = (
 function noteOver(node: NodeState, step: Step, release: Release, over: OverLimit): void {
   const { id, header } = release
   const { channel, root } = header
-  node.overLimits.add(id, over)
   const cell = cellFor(node, channel)
   const isFirst =
     cell?.stored === true &&
@@ -124,9 +128,11 @@ function orderRead(
     if (full !== undefined && options.judgeOnly !== true)
       step.emit({ kind: 'note', level: 'warn', code: 'LIMIT_CHANNELS', text: full, channel })
     const verdict = node.relayed.order(release, context, step.now.monoMs, options.judgeOnly === true)
-    if (full !== undefined && options.judgeOnly !== true && ACCEPTED.has(verdict))
-      node.overLimits.add(release.id, { code: 'LIMIT_CHANNELS', text: full })
-    return judged(node, step, read, source, verdict, options)
+    const outcome = judged(node, step, read, source, verdict, options)
+    if (full === undefined || options.judgeOnly === true || !ACCEPTED.has(verdict)) return outcome
+    const over = { code: 'LIMIT_CHANNELS', text: full } as const
+    node.overLimits.add(release.id, over)
+    return { ...outcome, over }
   }
   const { verdict, state } = order(cell.state, release, context)
   const outcome = judged(node, step, read, source, verdict, options)

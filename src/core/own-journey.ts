@@ -203,8 +203,7 @@ export class OwnJourney implements Journey {
   }
 
   #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
-    const { verdict, release } = outcome
-    const over = release === undefined ? undefined : this.overLimit(release.id)
+    const { verdict, release, over } = outcome
     if (release !== undefined && over !== undefined)
       for (const stage of this.#stages) stage.onOverLimit?.(step, this, release.id, over)
     if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))

@@ -18,12 +18,14 @@ export type Read =
       readonly code: Code
       readonly text: string
       /** Of one over a limit what its signatures take, where that can be read. */
-      readonly over?: Signed
+      readonly over?: Over
     }
 
-interface Signed {
+interface Over {
   readonly envelope: Envelope
   readonly release: Release
+  /** What is signed is over it. Else another envelope of the same release may be taken: what surrounds it anybody can add to. */
+  readonly inPayload: boolean
 }
 
 /** Strict and bounded; never throws for what a peer can send. */
@@ -33,18 +35,18 @@ export function readRelease(bytes: Uint8Array, limits: Limits): Read {
     envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
     checkType(envelope, 'release')
   } catch (error) {
-    return refused(error, bytes, limits)
+    return refused(error, bytes, limits, false)
   }
   try {
     return { kind: 'read', envelope, release: decodeHeader(envelope.payload, limits) }
   } catch (error) {
     if (!isMeshError(error)) throw error
-    if (error.code !== 'CODEC_UNSUPPORTED') return refused(error, bytes, limits)
+    if (error.code !== 'CODEC_UNSUPPORTED') return refused(error, bytes, limits, true)
   }
   try {
     return { kind: 'unsupported', envelope, release: coreOf(envelope, limits) }
   } catch (error) {
-    return refused(error, bytes, limits)
+    return refused(error, bytes, limits, true)
   }
 }
 
@@ -63,11 +65,13 @@ export const leastBuiltIn = (limits: Limits): Limits => ({
   maxClockEntries: Math.max(limits.maxClockEntries, LIMITS.maxClockEntries),
 })
 
-function over(bytes: Uint8Array, limits: Limits): { readonly over?: Signed } {
+function over(bytes: Uint8Array, own: Limits, inHeader: boolean): { readonly over?: Over } {
+  const limits = leastBuiltIn(own)
   try {
     const envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
     checkType(envelope, 'release')
-    return { over: { envelope, release: coreOf(envelope, limits) } }
+    const inPayload = inHeader || envelope.payload.length > own.maxEnvelopeBytes
+    return { over: { envelope, release: coreOf(envelope, limits), inPayload } }
   } catch (error) {
     if (!isMeshError(error)) throw error
     return {}
@@ -82,9 +86,10 @@ function refused(
   error: unknown,
   bytes: Uint8Array,
   limits: Limits,
+  inHeader: boolean,
 ): Extract<Read, { readonly kind: 'refused' }> {
   if (!isMeshError(error)) throw error
   const { code, message: text } = error
   if (!code.startsWith('LIMIT_')) return { kind: 'refused', verdict: 'MALFORMED', code, text }
-  return { kind: 'refused', verdict: 'RATE', code, text, ...over(bytes, leastBuiltIn(limits)) }
+  return { kind: 'refused', verdict: 'RATE', code, text, ...over(bytes, limits, inHeader) }
 }

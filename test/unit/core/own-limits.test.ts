@@ -47,16 +47,21 @@ const take = (node: SubmitNode, made: Made) =>
 const awaits = (node: SubmitNode, { id: release }: Made) =>
   replies(node.ask({ type: 'await', release }, PEER))
 
+/** All of it was brought. @returns what another seed is asked then */
+function submitted(node: SubmitNode, { id: release, envelope, page, content }: Made) {
+  const [lease] = node.ask({ type: 'submit', envelope })
+  node.settled(node.answer(lease, { type: 'noted' }))
+  node.ask({ type: 'page', release, bytes: page })
+  const [, ...blocks] = [...content.values()]
+  const last = blocks.flatMap((bytes) => [...node.ask({ type: 'block', release, bytes })])
+  return ofKind(node.settled(last), 'request')[0]
+}
+
 describe('a release over a limit of a seed', () => {
   test('is refused at once to another seed that names it, which then has its answer', () => {
     const [a, b] = [new SubmitNode(), lower()]
     a.connect(OTHER, { seed: true })
-    const [lease] = a.ask({ type: 'submit', envelope: large.envelope })
-    a.settled(a.answer(lease, { type: 'noted' }))
-    a.ask({ type: 'page', release: large.id, bytes: large.page })
-    const [, ...blocks] = [...large.content.values()]
-    const last = blocks.flatMap((bytes) => [...a.ask({ type: 'block', release: large.id, bytes })])
-    const [asked] = ofKind(a.settled(last), 'request')
+    const asked = submitted(a, large)
     expect(a.ask({ type: 'await', release: large.id })).toEqual([])
     take(b, large)
     const [answer] = awaits(b, large)
@@ -88,6 +93,34 @@ describe('a release over a limit of a seed', () => {
   })
 })
 
+describe('a release whose envelope alone is over a limit of a seed', () => {
+  test('is waited for and told once it is whole: without what anybody can add it may come yet', () => {
+    const node = lower({ maxSignatures: 1 })
+    node.handle(gossip(signedTwice(small)))
+    expect(awaits(node, small)).toEqual([])
+    expect(replies(node.handle(gossip(signedTwice(small))))).toEqual([])
+    expect(replies(take(node, small))).toMatchObject([{ type: 'done' }])
+  })
+
+  test('is what its publisher waits for where it was taken', () => {
+    const node = new SubmitNode({ limits: withLimits({ maxSignatures: 1 }) })
+    node.connect(PEER, { seed: true })
+    const asked = submitted(node, first)
+    expect(node.ask({ type: 'await', release: first.id })).toEqual([])
+    expect(replies(node.handle(gossip(signedTwice(first))))).toEqual([])
+    const held = { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER] } as const
+    const acknowledgedBy = [SELF, PEER].sort()
+    expect(replies(node.answer(asked, held))).toEqual([{ ...held, acknowledgedBy }])
+  })
+
+  test('is refused where what is signed is longer than any envelope may be', () => {
+    const longer = make({ clock: { alice: 3 }, header: { message: 'a'.repeat(900) } })
+    const node = lower({ maxEnvelopeBytes: 900 })
+    take(node, longer)
+    expect(awaits(node, longer)).toMatchObject([{ type: 'refused', code: 'LIMIT_BYTES' }])
+  })
+})
+
 /** An ordinary node that has the first release. */
 function ordinary(less: Partial<Limits>, state: () => Freshness = () => 'unjudged') {
   const freshness = { state, page: () => undefined, heardAny: () => true }
@@ -113,10 +146,10 @@ function lengths({ envelope }: Pick<Made, 'envelope'>) {
   return { maxHeaderBytes: payload.length, maxEnvelopeBytes: envelope.length }
 }
 /** With a second signature, that says nothing. */
-function signedTwice({ envelope }: Made): Pick<Made, 'envelope' | 'id'> {
+function signedTwice({ id, envelope }: Made): Pick<Made, 'envelope' | 'id'> {
   const decoded = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
   const more = { keyId: 'f'.repeat(64) as KeyId, sig: new Uint8Array(64) }
-  return { id: large.id, envelope: encodeEnvelope({ ...decoded, signatures: [...decoded.signatures, more] }) }
+  return { id, envelope: encodeEnvelope({ ...decoded, signatures: [...decoded.signatures, more] }) }
 }
 const { pages } = large.release.header
 
