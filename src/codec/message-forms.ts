@@ -51,8 +51,8 @@ export function union<M extends Readonly<Record<string, Shape>>>(shapes: M): For
 export const rootEnvelope = bytes((limits) => limits.maxRootBytes, 1)
 /** As long as a message may be: what is over a limit that is set lower on this host is no fault of who sends it. The core judges it. */
 export const releaseEnvelope = bytes((limits) => limits.maxPublishMessageBytes, 1)
-/** As long as a message may be: of which length a beacon counts is set on each host, and a longer one is no fault of who sends it. */
-export const beaconEnvelope = bytes((limits) => limits.maxSyncMessageBytes, 1)
+/** Of a release or a beacon. As long as a message may be: of which length one counts is set on each host, and a longer one is no fault of who sends it. */
+export const syncEnvelope = bytes((limits) => limits.maxSyncMessageBytes, 1)
 export const certificateEnvelope = bytes((limits) => limits.maxCertificateBytes, 1)
 /** A page or block. As long as a message may be: how long one is taken is set on each host. */
 export const contentBytes = bytes((limits) => limits.maxBlockMessageBytes, 1)

@@ -9,7 +9,7 @@ import type {
 } from '../model/messages.ts'
 import { bool, bytes, convert, type Form, hash, int, list, malformed } from './fields.ts'
 import { keyId, timeMs, tuple } from './ids.ts'
-import { beaconEnvelope, refused, rootEnvelope, union } from './message-forms.ts'
+import { refused, syncEnvelope, union } from './message-forms.ts'
 import { type Element, packed, packedHash, packedInt } from './packed.ts'
 
 /** Buckets of the first level, and the most sub-buckets in each: a sub-bucket's number then fits two bytes. */
@@ -89,8 +89,7 @@ export const syncRequest: Form<SyncRequest> = union({
     subs,
     entries: packed(entry),
   },
-  // Roots are pushed, too.
-  push: { envelopes: long(rootEnvelope) },
+  push: { envelopes: long(syncEnvelope) },
   peers: { records: long(bytes((limits) => limits.maxPeerRecordBytes, 1)) },
   beacons: { have: marks },
 })
@@ -103,9 +102,9 @@ export const syncReply: Form<SyncReply> = union({
     buckets: ascending(packed(packedInt(1)), BUCKETS),
     digests: packed(short),
   },
-  envelopes: { envelopes: long(rootEnvelope), lacks: packed(channel), more: bool },
+  envelopes: { envelopes: long(syncEnvelope), lacks: packed(channel), more: bool },
   noted: {},
   peers: { records: long(bytes((limits) => limits.maxPeerRecordBytes, 1)) },
-  beacons: { beacons: list(beaconEnvelope, MAX_BEACONS) },
+  beacons: { beacons: list(syncEnvelope, MAX_BEACONS) },
   refused,
 })

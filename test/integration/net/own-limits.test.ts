@@ -1,7 +1,8 @@
 /** What is over a limit that was set lower on one host is refused there, and nobody loses a connection for it. */
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { SyncReply, SyncRequest } from '../../../src/model/messages.ts'
 import { dialPublisher } from '../../../src/net/dial.ts'
 import { make, withLimits } from '../../unit/core/fleet.ts'
 import { ofKind, SubmitNode } from '../../unit/core-submit/submit-node.ts'
@@ -76,4 +77,38 @@ test('a page longer than is taken here comes as any other: it is no fault of who
   const { reply } = await a.event('reply', (event) => event.id === id)
   expect(reply).toEqual({ protocol: 'blocks', message: { type: 'block', bytes } })
   expect([a.of('misbehaved'), a.of('disconnected')]).toEqual([[], []])
+})
+
+describe('a release longer than a root may be here comes by sync as any other', () => {
+  const envelopes = [new Uint8Array(12 * 1024).fill(7)]
+  const pair = async () => {
+    const [full, lower] = [await host(), await host({ maxRootBytes: 8 * 1024 })]
+    await joined(full, lower)
+    return { full, lower }
+  }
+  const answers = (one: Scripted, message: SyncReply) => {
+    one.onRequest = ({ id }) =>
+      one.transport.perform({ kind: 'reply', id, reply: { protocol: 'sync', message } })
+  }
+  const asks = async (one: Scripted, other: Scripted, message: SyncRequest) => {
+    const id = one.ask(other.id, { protocol: 'sync', message })
+    return (await one.event('reply', (event) => event.id === id)).reply.message
+  }
+
+  test('pushed', async () => {
+    const { full, lower } = await pair()
+    answers(lower, { type: 'noted' })
+    const push = { type: 'push', envelopes } as const
+    expect(await asks(full, lower, push)).toEqual({ type: 'noted' })
+    expect(lower.of('request').at(-1)?.request.message).toEqual(push)
+    expect(lower.of('misbehaved')).toEqual([])
+  })
+
+  test('as an answer', async () => {
+    const { full, lower } = await pair()
+    const run = { type: 'envelopes', envelopes, lacks: [], more: false } as const
+    answers(full, run)
+    expect(await asks(lower, full, { type: 'beacons', have: [] })).toEqual(run)
+    expect(lower.of('misbehaved')).toEqual([])
+  })
 })
