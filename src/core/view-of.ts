@@ -123,8 +123,9 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
   const gate = gateFor(node, cell, now.wallMs)
   const freshness = sources.freshness(cell)
   const shown = stateOf(node, cell, gate, freshness, now)
-  const [failure, kept] = [cell.lastError ?? failedBefore(cell), keptFromUpdates(freshness, now)]
+  const failure = cell.lastError ?? failedBefore(cell)
   const over = node.overLimits.error(state.channel, state.floor.top)
+  const kept = over ?? keptFromUpdates(freshness, now)
   const facts = (entry: { readonly release: ReleaseId; readonly activatedAt: number }): ActiveFacts => ({
     id: entry.release,
     release: node.kept.get(entry.release)?.release,
@@ -146,8 +147,7 @@ function channelView(node: NodeState, cell: Cell, now: Now, sources: ChannelSour
     history: state.history.map(facts),
     freshness,
     // An older failure does not say why nothing newer comes.
-    lastError:
-      unwritten(node, gate, now) ?? over ?? (shown === 'stale' ? (kept ?? failure) : (failure ?? kept)),
+    lastError: unwritten(node, gate, now) ?? (shown === 'stale' ? (kept ?? failure) : (failure ?? kept)),
     fetch: target === undefined ? undefined : sources.progress(target),
   }
 }

@@ -8,7 +8,7 @@ import type { Freshness } from '../../../src/model/beacon.ts'
 import type { Channel, KeyId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { ofKind, replies, SubmitNode } from '../core-submit/submit-node.ts'
-import { BenchNode } from './bench-node.ts'
+import { activated, BenchNode } from './bench-node.ts'
 import {
   CHANNEL,
   gossip,
@@ -31,6 +31,7 @@ test('a longer envelope than is taken here, in gossip, is ignored and counted: i
 })
 
 const first = make({ clock: { alice: 1 } })
+const second = make({ clock: { alice: 2 }, text: 'b=1\n' })
 const large = make({ clock: { alice: 3 }, also: 'b=2\n' })
 const small = make({ clock: { alice: 4 }, text: 'c=3\n' })
 
@@ -137,7 +138,8 @@ function ordinary(less: Partial<Limits>, state: () => Freshness = () => 'unjudge
   hear(first, [...first.content.values()])
   const adopt = (root: TrustRoot) =>
     void node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(root), PEER)))
-  return { hear, adopt, shown: () => node.view().channels[0]?.lastError }
+  const ends = (...of: Parameters<typeof activated>) => void node.persist(node.run(activated(...of)))
+  return { hear, adopt, ends, shown: () => node.view().channels[0]?.lastError }
 }
 
 const { maxHeaderBytes, maxEnvelopeBytes } = lengths(first)
@@ -208,5 +210,27 @@ describe('a release over a limit of an ordinary node', () => {
     expect(hear(newer)).toMatchObject([{ level: 'debug', code: 'LIMIT_CONTENT' }])
     hear(large)
     expect(shown()).toMatchObject({ release: newer.id })
+  })
+})
+
+describe('a release over a limit does not hide that the one below it fails here', () => {
+  test('where nothing is served', () => {
+    const { hear, ends, shown } = ordinary({ maxFiles: 1 }, () => 'behind')
+    hear(large)
+    ends(first, 'failed')
+    expect(shown()).toMatchObject({ code: 'ACTIVATE_UNHEALTHY', release: first.id })
+  })
+
+  test('but where what is served is known to be old', () => {
+    let freshness: Freshness = 'behind'
+    const { hear, ends, shown } = ordinary({ maxFiles: 1 }, () => freshness)
+    ends(first, 'healthy')
+    hear(second, [...second.content.values()])
+    ends(second, 'unhealthy')
+    ends(first, 'healthy')
+    hear(large)
+    expect(shown()).toMatchObject({ code: 'LIMIT_CONTENT' })
+    freshness = 'fresh'
+    expect(shown()).toMatchObject({ code: 'ACTIVATE_UNHEALTHY', release: second.id })
   })
 })
