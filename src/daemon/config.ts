@@ -68,7 +68,7 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(result.error.issues[0], value, where)
   checkSettings(result.data, where)
-  return { ...inForce(result.data, mergeLimits(result.data.limits, where)), where }
+  return { ...inForce(result.data, mergeLimits(result.data, where)), where }
 }
 
 /** What the file leaves open is as the limits have it. */
@@ -329,7 +329,7 @@ function hooksIn(name: string, text: string): unknown {
   }
 }
 
-function mergeLimits(given: Record<string, number>, where: Where): Limits {
+function mergeLimits({ limits: given, submit }: FileConfig, where: Where): Limits {
   for (const [key, value] of Object.entries(given)) {
     if (typeof (LIMITS as Record<string, unknown>)[key] !== 'number') {
       throw new MeshError(
@@ -341,7 +341,7 @@ function mergeLimits(given: Record<string, number>, where: Where): Limits {
     checkLimit(key, value, where(['limits', key]))
   }
   const limits = { ...LIMITS, maxHttpConnections: connectionsFor(given.maxWatchers), ...given }
-  for (const relation of broken(limits)) {
+  for (const relation of broken(limits, { submit })) {
     // Of those that belong together what was set is to blame, and not what is as it was built in.
     const name = [relation.limit, ...relation.of].find((one) => one in given) ?? relation.limit
     const what = `limits.${name}: ${told(relation, limits)}`

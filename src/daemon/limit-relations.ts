@@ -15,6 +15,11 @@ interface Relation {
   readonly harm: string
 }
 
+interface Role {
+  /** It is a seed. */
+  readonly submit: boolean
+}
+
 /** A connection or two for each of those that look whether the node is well: a kubelet, Prometheus, `confmesh status`. */
 const SPARE_CONNECTIONS = 16
 
@@ -32,7 +37,24 @@ const REFUSED = 'where all are like this they turn each other away, and dial for
 const DEAD = 'one heartbeat that is lost would make a gateway dead that lives'
 const UNTOLD = 'a root or release that is taken could not be handed on'
 
-export const RELATIONS: readonly Relation[] = [
+/** @param places how many of them a node has for others, by the limit that says so */
+const linksOf = (places: 'hardDegree' | 'seedDegree'): readonly Relation[] => [
+  {
+    limit: places,
+    of: ['minDegree', 'outsideDegree'],
+    least: ({ minDegree, outsideDegree }) => minDegree + outsideDegree,
+    harm: REFUSED,
+  },
+  {
+    limit: places,
+    of: ['minOutbound'],
+    // A link that one end chose is one that the other did not.
+    least: ({ minOutbound }) => 2 * minOutbound,
+    harm: REFUSED,
+  },
+]
+
+const OF_ANY: readonly Relation[] = [
   {
     limit: 'maxDegree',
     of: ['minDegree'],
@@ -44,19 +66,6 @@ export const RELATIONS: readonly Relation[] = [
     of: ['minCoverage'],
     least: ({ minCoverage }) => minCoverage,
     harm: 'each link that is made for a channel would be ended as one too many, without end',
-  },
-  {
-    limit: 'hardDegree',
-    of: ['minDegree', 'outsideDegree'],
-    least: ({ minDegree, outsideDegree }) => minDegree + outsideDegree,
-    harm: REFUSED,
-  },
-  {
-    limit: 'hardDegree',
-    of: ['minOutbound'],
-    // A link that one end chose is one that the other did not.
-    least: ({ minOutbound }) => 2 * minOutbound,
-    harm: REFUSED,
   },
   {
     limit: 'heartbeatLiveMs',
@@ -181,8 +190,13 @@ export const RELATIONS: readonly Relation[] = [
   },
 ]
 
-export const broken = (limits: Limits): readonly Relation[] =>
-  RELATIONS.filter(({ limit, least }) => limits[limit] < least(limits))
+const OF_NODES = [...linksOf('hardDegree'), ...OF_ANY]
+const OF_SEEDS = [...linksOf('seedDegree'), ...OF_ANY]
+
+export const relationsOf = ({ submit }: Role): readonly Relation[] => (submit ? OF_SEEDS : OF_NODES)
+
+export const broken = (limits: Limits, role: Role): readonly Relation[] =>
+  relationsOf(role).filter(({ limit, least }) => limits[limit] < least(limits))
 
 /** What is wrong and what to do, without where it was set. */
 export function told({ limit, of, least, harm }: Relation, limits: Limits): string {

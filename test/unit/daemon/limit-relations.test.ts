@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/daemon/config.ts'
-import { broken, RELATIONS, told } from '../../../src/daemon/limit-relations.ts'
+import { broken, relationsOf, told } from '../../../src/daemon/limit-relations.ts'
 import { LIMITS } from '../../../src/limits.ts'
 
+const NODE = { submit: false }
 let file: string
 
 beforeAll(() => {
@@ -14,10 +15,10 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(join(file, '..'), { recursive: true }))
 
-function load(limits: Readonly<Record<string, number>>, environment: NodeJS.ProcessEnv = {}) {
+function load(limits: Readonly<Record<string, number>>, environment: NodeJS.ProcessEnv = {}, submit = false) {
   const lines = Object.entries(limits).map(([name, value]) => `  ${name}: ${value}\n`)
   const text = lines.length === 0 ? '' : `limits:\n${lines.join('')}`
-  writeFileSync(file, `root: root.json\ndata: data\n${text}`)
+  writeFileSync(file, `root: root.json\ndata: data\n${text}submit: ${submit}\n`)
   return loadConfig(file, environment, new Map()).limitsInForce
 }
 
@@ -27,19 +28,22 @@ const refusal = (message: string | RegExp) =>
     message: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
   })
 
-test('the limits that are built in keep to all of them', () => {
-  expect(broken(LIMITS).map((relation) => told(relation, LIMITS))).toEqual([])
-})
+test.each([{ submit: false }, { submit: true }])(
+  'the limits that are built in keep to all of them: %j',
+  (role) => {
+    expect(broken(LIMITS, role).map((relation) => told(relation, LIMITS))).toEqual([])
+  },
+)
 
-describe.each(RELATIONS.map((relation) => [relation.limit, relation.of, relation] as const))(
+describe.each(relationsOf(NODE).map((relation) => [relation.limit, relation.of, relation] as const))(
   '%s beside %j',
   (limit, of, relation) => {
     const least = relation.least(LIMITS)
 
     test('one less is refused, with its line', () => {
       const less = { ...LIMITS, [limit]: least - 1 }
-      expect(broken(less)).toContain(relation)
-      expect(broken({ ...LIMITS, [limit]: least })).not.toContain(relation)
+      expect(broken(less, NODE)).toContain(relation)
+      expect(broken({ ...LIMITS, [limit]: least }, NODE)).not.toContain(relation)
       expect(() => load({ [limit]: least - 1 })).toThrow(
         refusal(`node.yaml:4: limits.${limit}: ${limit} is `),
       )
@@ -50,7 +54,7 @@ describe.each(RELATIONS.map((relation) => [relation.limit, relation.of, relation
 
     test.each(of)('more of %s alone asks for more of it', (name) => {
       const most = LIMITS[limit] + 1
-      expect(broken({ ...LIMITS, [name]: most })).toContain(relation)
+      expect(broken({ ...LIMITS, [name]: most }, NODE)).toContain(relation)
     })
   },
 )
@@ -66,6 +70,15 @@ test('what was set is to blame, and not what is as it was built in', () => {
     refusal(/^CONFMESH_NODE_LIMITS_AWAIT_MS: limits\.awaitMs: publishDeadlineMs is 30000 and must be/),
   )
   expect(load({ minDegree: 24, maxDegree: 24 })).toEqual({ ...LIMITS, minDegree: 24, maxDegree: 24 })
+})
+
+test('a seed has places of its own, with which its links are compared', () => {
+  const more = { minDegree: 30, maxDegree: 40 }
+  expect(load(more, {}, true)).toMatchObject(more)
+  expect(() => load(more)).toThrow(refusal('hardDegree is 32 and must be at least 33'))
+  expect(() => load({ ...more, seedDegree: 32 }, {}, true)).toThrow(
+    refusal('seedDegree is 32 and must be at least 33'),
+  )
 })
 
 test('more watchers alone have connections, with as many to spare as there were', () => {
