@@ -108,7 +108,8 @@ export class Answerer {
       for (;;) {
         const bytes = await this.#read(stream, messages, rules)
         if (bytes === undefined || !this.#options.isCurrent(connection)) break
-        await this.#throttle.take(connection, 1 + Math.floor(bytes.byteLength / rules.bytesAsOne))
+        const count = 1 + Math.floor(bytes.byteLength / rules.bytesAsOne)
+        if (!(await this.#throttle.take(connection, connection, count))) break
         await pace.slice(bytes.byteLength)
         // gone meanwhile: what is laid at its door now would stay there
         if (!this.#options.isCurrent(connection)) break

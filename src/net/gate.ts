@@ -18,8 +18,8 @@ import type { Unread } from './unread.ts'
 export interface Inbound {
   readonly admitDeadlineMs: number
   readonly unread: Unread
-  /** Resolves when the next RPC on this connection may be worked off. */
-  readonly turn: (connection: Connection) => Promise<void>
+  /** Resolves when the next RPC on this connection may be worked off, with false where that has closed before. */
+  readonly turn: (connection: Connection) => Promise<boolean>
 }
 
 const idOf = (peer: Libp2pPeerId): PeerId => peer.toString() as PeerId
@@ -36,9 +36,14 @@ export class Gate {
     return this.#admitted.has(peer)
   }
 
-  /** Whose connection this is, by the very object: the peer may have come back on another. */
   hears(remote: Libp2pPeerId): boolean {
-    return this.#admitted.get(idOf(remote))?.remotePeer === remote
+    return this.connectionOf(remote) !== undefined
+  }
+
+  /** Of an admitted peer, by the very object: it may have come back on another. */
+  connectionOf(remote: Libp2pPeerId): Connection | undefined {
+    const connection = this.#admitted.get(idOf(remote))
+    return connection?.remotePeer === remote ? connection : undefined
   }
 
   admitted(): readonly PeerId[] {

@@ -199,8 +199,9 @@ export function gossipInbound({
     admitDeadlineMs: limits.admitDeadlineMs,
     unread,
     turn: async (connection) => {
-      await throttle.take(connection)
+      const isHere = await throttle.take(connection, connection)
       await pace.slice()
+      return isHere
     },
   }
 }
@@ -306,10 +307,11 @@ export class Gossip {
   async #bounded(topic: Topic, peer: Libp2pPeerId, data: Uint8Array): Promise<TopicValidatorResult> {
     const { gate, misconduct } = this.#parts
     // of a flood that outlasts its connection the rest is held for as long as it is waited for
-    if (this.#throttle.isEmpty(peer) && !gate.hears(peer)) return this.#unheard(topic, data)
+    const connection = gate.connectionOf(peer)
+    if (this.#throttle.isEmpty(peer) && connection?.status !== 'open') return this.#unheard(topic, data)
     // One that goes while it waits said this while it was here, and what it said counts: others said it meanwhile, and were not
     // listened to, since it was known. Whoever hung up in time would hide it.
-    await this.#throttle.take(peer)
+    await this.#throttle.take(peer, connection)
     if (data.byteLength <= this.#maxBytes[topic]) return TopicValidatorResult.Accept
     const text = `gossip on ${topic}: ${data.byteLength} bytes, at most ${this.#maxBytes[topic]} are allowed`
     // of one that is gone nobody would forget what was logged

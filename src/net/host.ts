@@ -21,7 +21,7 @@ import { ListenFailures, type Tcp } from './listeners.ts'
 import { boundedYamux } from './muxer.ts'
 import { nativeNoise } from './noise.ts'
 import { noteProtocolsOnce } from './noted-protocols.ts'
-import { type Pace, Throttle } from './pace.ts'
+import { type Closable, type Pace, Throttle } from './pace.ts'
 import { guardPeerWrites } from './peer-writes.ts'
 import type { Unread } from './unread.ts'
 
@@ -162,10 +162,10 @@ const listeners = (parts: { readonly transportManager: { getAddrs(): Multiaddr[]
   addresses: () => parts.transportManager.getAddrs(),
 })
 
-function streamTurn({ pace, limits }: HostOptions): (connection: object) => Promise<void> {
+function streamTurn({ pace, limits }: HostOptions): (connection: Closable) => Promise<void> {
   const throttle = new Throttle(limits.streamsPerSecond, limits.streamsBurst)
   return async (connection) => {
-    await throttle.take(connection)
+    await throttle.take(connection, connection)
     await pace.slice()
   }
 }

@@ -7,6 +7,7 @@ import type { Stream } from '@libp2p/interface'
 import type { Limits } from '../limits.ts'
 import { boundBegun, type Decoding } from './muxer-begun.ts'
 import { boundFrames, type Framed } from './muxer-frames.ts'
+import type { Closable } from './pace.ts'
 import { protocolRules } from './protocols.ts'
 import type { Unread } from './unread.ts'
 
@@ -65,7 +66,7 @@ const SYN_RECEIVED = 2
 export function boundedYamux(
   unread: Unread,
   limits: Limits,
-  turn?: (connection: object) => Promise<void>,
+  turn?: (connection: Closable) => Promise<void>,
 ): ReturnType<typeof yamux> {
   const factoryOf = yamux({
     maxInboundStreams: MAX_STREAMS,

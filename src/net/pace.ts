@@ -83,6 +83,13 @@ export class Bucket {
   }
 }
 
+/** A connection, or what carries one. */
+export interface Closable {
+  readonly status: string
+  addEventListener(type: 'close', listener: () => void): void
+  removeEventListener(type: 'close', listener: () => void): void
+}
+
 /** Token buckets that make the one who empties them wait, instead of refusing. Keyed by what lives as long as a link. */
 export class Throttle {
   readonly #perSecond: number
@@ -100,14 +107,35 @@ export class Throttle {
     return bucket !== undefined && bucket.take(0) < 1
   }
 
-  /** Resolves once there are as many for whoever this is. */
-  async take(who: object, count = 1): Promise<void> {
+  /**
+   * Resolves once there are as many for whoever this is, or its connection has closed: nobody is slowed down then, and at a
+   * rate of 0, which is allowed, what waits would be held for ever.
+   * @returns false: it has closed before
+   */
+  async take(who: object, connection: Closable | undefined, count = 1): Promise<boolean> {
     const bucket = this.#buckets.get(who) ?? new Bucket(this.#perSecond, this.#burst)
     this.#buckets.set(who, bucket)
     const tokens = bucket.take(count)
-    if (tokens >= 0) return
-    // With a rate of 0, which is allowed, for ever.
-    for (let leftMs = (-tokens / this.#perSecond) * 1_000; leftMs > 0; leftMs -= LONGEST_TIMER_MS)
-      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, LONGEST_TIMER_MS)).unref())
+    return tokens >= 0 || (await staysOpen(connection, (-tokens / this.#perSecond) * 1_000))
   }
+}
+
+/** Resolves with true after that time, and with false as soon as it has closed. */
+async function staysOpen(connection: Closable | undefined, ms: number): Promise<boolean> {
+  if (connection?.status !== 'open') return false
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout
+    const settle = (isOpen: boolean) => {
+      clearTimeout(timer)
+      connection.removeEventListener('close', onClose)
+      resolve(isOpen)
+    }
+    const onClose = () => settle(false)
+    const wait = (leftMs: number) => {
+      const nextMs = Math.min(leftMs, LONGEST_TIMER_MS)
+      timer = setTimeout(() => (leftMs > nextMs ? wait(leftMs - nextMs) : settle(true)), nextMs).unref()
+    }
+    connection.addEventListener('close', onClose)
+    wait(ms)
+  })
 }

@@ -13,8 +13,8 @@ type Data = StreamMessageEvent['data']
 
 /** What the streams of one connection share. */
 export interface Reading {
-  /** Resolves when the next RPC may be worked off. */
-  turn(): Promise<void>
+  /** Resolves when the next RPC may be worked off, with false where the connection has closed before: it is nobody's word. */
+  turn(): Promise<boolean>
   /**
    * Resolves when no other gossip of the connection is in work any more: gossipsub closes a stream that another one replaces,
    * and goes on with what it has of it. @returns to be called once this one is through
@@ -56,8 +56,9 @@ async function* rpcs(source: Source, { begin, turn, working }: Reading): AsyncGe
   try {
     for await (const data of source.read()) {
       for (const rpc of unframer.take(data)) {
-        await turn()
+        const isHere = await turn()
         if (source.isStopped) return
+        if (!isHere) continue
         source.done(rpc.byteLength)
         working(rpc.byteLength)
         try {

@@ -1,15 +1,18 @@
 /** What is over a limit that was set lower on one host is refused there, and nobody loses a connection for it. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { SyncReply, SyncRequest } from '../../../src/model/messages.ts'
 import { dialPublisher } from '../../../src/net/dial.ts'
+import { Throttle } from '../../../src/net/pace.ts'
 import { make, withLimits } from '../../unit/core/fleet.ts'
 import { ofKind, SubmitNode } from '../../unit/core-submit/submit-node.ts'
 import { joined, Scripted, want } from './scripted.ts'
 
 const ending: (() => Promise<unknown>)[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const end of ending.splice(0).reverse()) await end()
 })
 
@@ -111,4 +114,28 @@ describe('a release longer than a root may be here comes by sync as any other', 
     expect(await asks(lower, full, { type: 'beacons', have: [] })).toEqual(run)
     expect(lower.of('misbehaved')).toEqual([])
   })
+})
+
+test.each<[string, Partial<Limits>]>([
+  ['requests', { requestsPerSecond: 0, requestsBurst: 1 }],
+  ['streams', { streamsPerSecond: 0, streamsBurst: 8 }],
+  ['RPCs of gossip', { gossipRpcsPerSecond: 0, gossipRpcsBurst: 16 }],
+  ['gossip', { gossipPerSecond: 0, gossipBurst: 2 }],
+])('at a rate of 0 of %s nothing that waits is held once its sender has gone', async (_, limits) => {
+  const take = vi.spyOn(Throttle.prototype, 'take')
+  const [a, b] = [await host(), await host(limits)]
+  await joined(a, b)
+  const firstWaiting = () => take.mock.settledResults.findIndex(({ type }) => type === 'incomplete')
+  for (let at = 0; at < 40; at += 1) {
+    a.ask(b.id, want)
+    a.transport.perform({ kind: 'publish', topic: 'releases', bytes: Uint8Array.of(at) })
+  }
+  await b.untilAsync('one that waits', async () => {
+    const first = firstWaiting()
+    await setImmediate()
+    return first !== -1 && firstWaiting() === first
+  })
+  await a.stop()
+  await b.until('none that waits', () => firstWaiting() === -1)
+  expect(take.mock.settledResults.map(({ value }) => value)).toContain(false)
 })

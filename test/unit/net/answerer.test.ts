@@ -34,6 +34,33 @@ test('what a peer said and left behind is not laid at its door once it has gone'
   expect(misconduct.report).not.toHaveBeenCalled()
 })
 
+test('what waits beyond the rate is not worked off once the connection has closed', async () => {
+  const [sender, receiver] = await streamPair()
+  const limits = { ...LIMITS, requestsPerSecond: 0, requestsBurst: 1 }
+  const sink = vi.fn(({ id }: { readonly id: number }) => {
+    const reply = { protocol: 'admit', message: { type: 'noted' } } as const
+    queueMicrotask(() => answerer.reply({ kind: 'reply', id, reply }))
+  })
+  const answerer: Answerer = new Answerer({
+    rules: protocolRules(limits),
+    limits,
+    pace: { slice: async () => {} },
+    unread: { watch: () => () => {} },
+    misconduct: { report: vi.fn() },
+    sink,
+    isCurrent: () => true,
+  } as unknown as AnswererOptions)
+  const connection = Object.assign(new EventTarget(), { remotePeer: 'peer', status: 'open' })
+  const listens = vi.spyOn(connection, 'addEventListener')
+  const served = answerer.handler('admit')(receiver, connection as unknown as Connection)
+  const request = encodeRequest('admit', { type: 'refuse', code: 'ADMIT_REFUSED', text: 'no' })
+  sender.send(frame([request, request], 1_000))
+  await expect.poll(() => listens.mock.calls.length).toBe(1)
+  connection.dispatchEvent(new Event('close'))
+  await served
+  expect(sink).toHaveBeenCalledOnce()
+})
+
 test.each([1, 2, 30])(
   'a message of which %i bytes came with the one before has to be whole in time, as any other',
   async (cameWith) => {

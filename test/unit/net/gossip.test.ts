@@ -184,6 +184,9 @@ describe('a flood', () => {
     const [validator] = topicValidators.values()
     return (peer: object) => validator?.(peer as never, { data: Uint8Array.of(1) })
   }
+  /** A connection to it. */
+  const linkTo = (of: object) =>
+    Object.assign(new EventTarget(), { remotePeer: of, status: 'open' }) as unknown as Connection
   /** What it may say at once. */
   const AT_ONCE = 2 * LIMITS.gossipBurst
   const remotePeer = { toString: () => 'flooder' }
@@ -197,13 +200,23 @@ describe('a flood', () => {
     // what it said before it went, and was in time for, is its word
     for (let count = 0; count < AT_ONCE; count += 1)
       expect(await validate(remotePeer)).toBe(TopicValidatorResult.Accept)
-    gate.admit({ remotePeer: { ...remotePeer } } as unknown as Connection)
+    gate.admit(linkTo({ ...remotePeer }))
+    expect(await validate(remotePeer)).toBe(TopicValidatorResult.Ignore)
+  })
+
+  test('whose connection is being closed is not waited for either', async () => {
+    const gate = new Gate()
+    const validate = hears(gate)
+    const link = linkTo(remotePeer)
+    gate.admit(link)
+    for (let count = 0; count < AT_ONCE; count += 1) await validate(remotePeer)
+    Object.assign(link, { status: 'closing' })
     expect(await validate(remotePeer)).toBe(TopicValidatorResult.Ignore)
   })
 
   test('that outlasts its connection hides nothing that others say as well', async () => {
     const { gate, says } = judged()
-    gate.admit({ remotePeer: honest } as unknown as Connection)
+    gate.admit(linkTo(honest))
     for (let count = 0; count < AT_ONCE; count += 1)
       expect(await says(remotePeer, `rubbish ${count}`)).toBe('valid')
     expect(await says(remotePeer, 'release')).toBe('invalid')
@@ -213,7 +226,7 @@ describe('a flood', () => {
 
   test('whose sender goes while it waits counts still: what others said of it meanwhile was no news', async () => {
     const { gate, says } = judged()
-    gate.admit({ remotePeer } as unknown as Connection)
+    gate.admit(linkTo(remotePeer))
     for (let count = 0; count < AT_ONCE; count += 1) await says(remotePeer, `rubbish ${count}`)
     const waiting = says(remotePeer, 'release')
     expect(await says(honest, 'release')).toBe('duplicate')
@@ -224,7 +237,7 @@ describe('a flood', () => {
   test('of a peer that is here waits, and is heard', async () => {
     const gate = new Gate()
     const validate = hears(gate)
-    gate.admit({ remotePeer } as unknown as Connection)
+    gate.admit(linkTo(remotePeer))
     for (let count = 0; count < AT_ONCE + 2; count += 1)
       expect(await validate(remotePeer)).toBe(TopicValidatorResult.Accept)
   })

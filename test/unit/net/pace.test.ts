@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Bucket, Pace, Throttle } from '../../../src/net/pace.ts'
 
@@ -54,7 +55,7 @@ test('what is large begins one after another, however soon it all comes', async 
 })
 
 /** Whether the event loop turned while this was waited for. */
-async function putOff(work: () => Promise<void>): Promise<boolean> {
+async function putOff(work: () => Promise<unknown>): Promise<boolean> {
   let turned = false
   const turn = setImmediate(() => {
     turned = true
@@ -72,21 +73,34 @@ test('what is little is not put off', async () => {
   expect(await putOff(flood)).toBe(false)
 })
 
+/** As a connection. */
+class Link extends EventTarget {
+  status = 'open'
+  constructor() {
+    super()
+    setMaxListeners(Number.POSITIVE_INFINITY, this)
+  }
+  close(): void {
+    this.status = 'closed'
+    this.dispatchEvent(new Event('close'))
+  }
+}
+
 test('who empties its bucket waits; another does not', async () => {
   const throttle = new Throttle(100, 5)
-  const [fast, other] = [{}, {}]
+  const [fast, other] = [new Link(), new Link()]
   const sinceMs = performance.now()
-  for (let at = 0; at < 15; at += 1) await throttle.take(fast)
+  for (let at = 0; at < 15; at += 1) await throttle.take(fast, fast)
   // ten more than a burst, which are gained from the first on
   expect(performance.now() - sinceMs).toBeGreaterThan(95)
-  expect(await putOff(() => throttle.take(other))).toBe(false)
+  expect(await putOff(() => throttle.take(other, other))).toBe(false)
 })
 
 test('nobody owes more than a burst, however many come at once', async () => {
   const throttle = new Throttle(100, 5)
-  const who = {}
+  const who = new Link()
   const sinceMs = performance.now()
-  await Promise.all(Array.from({ length: 5_000 }, () => throttle.take(who)))
+  await Promise.all(Array.from({ length: 5_000 }, () => throttle.take(who, who)))
   // five thousand would take fifty seconds
   expect(performance.now() - sinceMs).toBeLessThan(20_000)
 })
@@ -97,11 +111,20 @@ describe('a rate at which nothing is gained for weeks', () => {
   test.each([0, 1e-7])('of %d a second holds whoever has used up its burst', async (perSecond) => {
     vi.useFakeTimers()
     const throttle = new Throttle(perSecond, 1)
-    const [who, done] = [{}, vi.fn()]
-    for (let at = 1; at <= 3; at += 1) void throttle.take(who).then(() => done(at))
+    const [who, done] = [new Link(), vi.fn()]
+    for (let at = 1; at <= 3; at += 1) void throttle.take(who, who).then(() => done(at))
     // longer than a timer can be set for
     await vi.advanceTimersByTimeAsync(2 ** 32)
     expect(done.mock.calls).toEqual([[1]])
+  })
+
+  test.each([0, 1e-7])('of %d a second holds nothing of whoever has gone', async (perSecond) => {
+    const throttle = new Throttle(perSecond, 1)
+    const link = new Link()
+    const waiting = [1, 2, 3].map(() => throttle.take(link, link))
+    link.close()
+    expect(await Promise.all(waiting)).toEqual([true, false, false])
+    expect(await throttle.take(link, link)).toBe(false)
   })
 })
 

@@ -22,7 +22,7 @@ async function readAll(stream: Stream, enough = Number.POSITIVE_INFINITY): Promi
 const texts = (all: readonly Uint8Array[]): string[] => all.map((each) => new TextDecoder().decode(each))
 /** Alone on its connection, with a turn for each RPC. */
 const alone = (parts: Partial<Reading> = {}): Reading => ({
-  turn: async () => {},
+  turn: async () => true,
   begin: async () => () => {},
   watch: () => () => {},
   working: () => {},
@@ -41,7 +41,7 @@ test('every RPC comes, whole and in order, however its bytes are cut, and what c
 
 test('the next RPC is read when its turn has come, an empty one, too', async () => {
   const [sender, receiver] = await streamPair()
-  const turns: (() => void)[] = []
+  const turns: ((isHere: boolean) => void)[] = []
   const stream = pulled(receiver, alone({ turn: () => new Promise((resolve) => turns.push(resolve)) }))
   const read: string[] = []
   const reading = (async () => {
@@ -52,32 +52,29 @@ test('the next RPC is read when its turn has come, an empty one, too', async () 
   await expect.poll(() => turns.length).toBe(1)
   expect(read).toEqual([])
   for (const [given, soFar] of [1, 2, 3].map((count) => [count - 1, count] as const)) {
-    turns[given]?.()
+    turns[given]?.(true)
     await expect.poll(() => [read.length, turns.length]).toEqual([soFar, soFar + 1])
   }
   await sender.close()
-  turns[3]?.()
+  turns[3]?.(true)
   await reading
   expect(read).toEqual(['000000', '000001', '', '000000'])
 })
 
 test('what is not read yet holds the sender up, and nothing piles up here', async () => {
   const [sender, receiver] = await streamPair()
-  let given: () => void = () => {}
-  const first = new Promise<void>((resolve) => {
-    given = resolve
-  })
+  const { promise: first, resolve: given } = Promise.withResolvers<boolean>()
   const read = readAll(pulled(receiver, alone({ turn: () => first })))
   sender.send(frame(numbered(10), 100))
   await expect.poll(() => receiver.readStatus).toBe('paused')
-  given()
+  given(true)
   await sender.close()
   expect(await read).toHaveLength(10)
 })
 
 test('whoever is reset is not heard any more, and the reader hears of it', async () => {
   const [sender, receiver] = await streamPair()
-  let given: () => void = () => {}
+  let given: (isHere: boolean) => void = () => {}
   const reading = readAll(
     pulled(
       receiver,
@@ -93,8 +90,19 @@ test('whoever is reset is not heard any more, and the reader hears of it', async
   sender.send(frame(numbered(1), 100))
   await expect.poll(() => receiver.readStatus).toBe('paused')
   receiver.abort(new Error('cut off'))
-  given()
+  given(true)
   await expect(reading).rejects.toThrow('cut off')
+})
+
+test('what waited for its turn until the connection closed is nobody’s word, and its stream ends', async () => {
+  const [sender, receiver] = await streamPair()
+  const { promise: isHere, resolve: ends } = Promise.withResolvers<boolean>()
+  const read = readAll(pulled(receiver, alone({ turn: () => isHere })))
+  sender.send(frame(numbered(3), 100))
+  await expect.poll(() => receiver.readStatus).toBe('paused')
+  await sender.close()
+  ends(false)
+  expect(await read).toEqual([])
 })
 
 test('a stream that gossipsub closes is read no further, though the sender goes on', async () => {
@@ -114,10 +122,7 @@ test('what came before it is read is counted and not lost, and an RPC that is th
   const all = numbered(1_000)
   sender.send(frame(all, 100))
   await expect.poll(() => receiver.readBufferLength).toBe(7_000)
-  let given: () => void = () => {}
-  const first = new Promise<void>((resolve) => {
-    given = resolve
-  })
+  const { promise: first, resolve: given } = Promise.withResolvers<boolean>()
   const stream = pulled(
     receiver,
     alone({ turn: () => first, watch: () => unread.watch(receiver, { abort: () => {} }) }),
@@ -128,7 +133,7 @@ test('what came before it is read is counted and not lost, and an RPC that is th
       read.push(new TextDecoder().decode(rpc.subarray()))
   })()
   await expect.poll(() => unread.total).toBe(7_000)
-  given()
+  given(true)
   await expect.poll(() => read.length).toBe(1_000)
   expect(read).toEqual(texts(all))
   expect(unread.total).toBe(0)
