@@ -50,6 +50,23 @@ const PATHS = [
  * @throws MeshError CONFIG_UNREADABLE, CONFIG_INVALID (names the line), CONFIG_API_PUBLIC
  */
 export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrides: Overrides): NodeConfig {
+  const { where, ...config } = readConfig(file, environment, overrides)
+  checkRelations(config, where)
+  return { ...config, where }
+}
+
+/**
+ * The file of a node that runs elsewhere, for what it says: whether its limits go together is known where its environment
+ * is, too.
+ * @throws MeshError as `loadConfig`
+ */
+export const configIn = (file: string): NodeConfig => readConfig(file, {}, new Map())
+
+function readConfig(
+  file: string,
+  environment: NodeJS.ProcessEnv,
+  overrides: Overrides,
+): NodeConfig & { readonly where: Where } {
   const { value, lineOf } = parse(file, readConfigFile(file))
   absolutePaths(value, dirname(resolve(file)))
   const overridden = new Map<string, string>()
@@ -68,7 +85,7 @@ export function loadConfig(file: string, environment: NodeJS.ProcessEnv, overrid
   const result = CONFIG_SCHEMA.safeParse(value)
   if (!result.success) throw invalid(result.error.issues[0], value, where)
   checkSettings(result.data, where)
-  return { ...inForce(result.data, mergeLimits(result.data, where)), where }
+  return { ...inForce(result.data, mergeLimits(result.data.limits, where)), where }
 }
 
 /** What the file leaves open is as the limits have it. */
@@ -329,7 +346,7 @@ function hooksIn(name: string, text: string): unknown {
   }
 }
 
-function mergeLimits({ limits: given, submit }: FileConfig, where: Where): Limits {
+function mergeLimits(given: Record<string, number>, where: Where): Limits {
   for (const [key, value] of Object.entries(given)) {
     if (typeof (LIMITS as Record<string, unknown>)[key] !== 'number') {
       throw new MeshError(
@@ -340,14 +357,17 @@ function mergeLimits({ limits: given, submit }: FileConfig, where: Where): Limit
     }
     checkLimit(key, value, where(['limits', key]))
   }
-  const limits = { ...LIMITS, maxHttpConnections: connectionsFor(given.maxWatchers), ...given }
+  return { ...LIMITS, maxHttpConnections: connectionsFor(given.maxWatchers), ...given }
+}
+
+/** @throws MeshError CONFIG_INVALID */
+function checkRelations({ limits: given, limitsInForce: limits, submit }: NodeConfig, where: Where): void {
   for (const relation of broken(limits, { submit })) {
     // Of those that belong together what was set is to blame, and not what is as it was built in.
     const name = [relation.limit, ...relation.of].find((one) => one in given) ?? relation.limit
     const what = `limits.${name}: ${told(relation, limits)}`
     throw new MeshError('CONFIG_INVALID', `${where(['limits', name])}: ${what}`, { key: `limits.${name}` })
   }
-  return limits
 }
 
 /** Whoever wants more watchers, and says nothing of connections, wants those as well: with as many to spare as there are else. */

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelope } from '../../codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
-import { loadConfig, type NodeConfig } from '../../daemon/config.ts'
+import { configIn, type NodeConfig } from '../../daemon/config.ts'
 import { readDocument } from '../../daemon/documents.ts'
 import { IDENTITY_FILE, loadOrCreateIdentity } from '../../daemon/identity.ts'
 import { MeshError } from '../../errors.ts'
@@ -63,7 +63,7 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   const port = wholeNumber('--port', options.port, 1, 65_535)
   const apiPort = wholeNumber('--api-port', options.apiPort, 1, 65_535)
   requireOther(hosts, port, apiPort)
-  const from = loadConfig(options.from, {}, new Map())
+  const from = configIn(options.from)
   const seeds = await seedsOf(options.from, from)
   // Whatever may be refused is read before the first file is written.
   const pool = poolOf(from)

@@ -1,5 +1,5 @@
 /** `add-seed` that fails after its keys are made: what stays of the new folder. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -9,6 +9,7 @@ import { register as registerInit } from '../../../src/cli/commands/init.ts'
 import { makeEmptyFolder } from '../../../src/cli/files.ts'
 import { readRoot } from '../../../src/cli/root-files.ts'
 import { applyChange } from '../../../src/cli/trust-change.ts'
+import { loadConfig } from '../../../src/daemon/config.ts'
 import { MeshError } from '../../../src/errors.ts'
 
 vi.mock('../../../src/cli/trust-change.ts', async (original) => {
@@ -105,4 +106,12 @@ test('what somebody else put there meanwhile stays', async () => {
   meanwhile(async () => writeFileSync(at('new/pool.key'), 'theirs\n'))
   await expect(addSeed('root-1.key')).rejects.toMatchObject({ code: 'INPUT_EXISTS' })
   expect(filesOf(at('new'))).toEqual({ [at('new/pool.key')]: 'theirs\n' })
+})
+
+test('a seed whose environment sets the limits that its file leaves apart is taken as it runs', async () => {
+  appendFileSync(at('fleet/seed.yaml'), 'limits:\n  minDegree: 24\n')
+  await addSeed('root-1.key', 'root-2.key')
+  expect(readdirSync(at('new'))).toContain('seed.yaml')
+  const environment = { CONFMESH_NODE_LIMITS_MAX_DEGREE: '30' }
+  expect(loadConfig(at('fleet/seed.yaml'), environment, new Map()).limitsInForce.maxDegree).toBe(30)
 })
