@@ -261,7 +261,7 @@ export class FetchJob {
       return { code: 'LIMIT_CONTENT', text: 'a block has another size than the manifest says' }
     const { maxBlockBytes } = this.#limits
     if (bytes <= maxBlockBytes) return undefined
-    const text = `a page of ${bytes} bytes, at most ${maxBlockBytes} are taken here; raise limits.maxBlockBytes, or publish fewer files`
+    const text = `a page of ${bytes} bytes, at most ${maxBlockBytes} are taken here; raise limits.maxBlockBytes and limits.maxPageBytes, or publish fewer files`
     return { code: 'LIMIT_BYTES', text }
   }
 

@@ -136,7 +136,7 @@ export class Uploads {
       return
     }
     if (request.bytes.length > limits.maxBlockBytes) {
-      const text = `a page of ${request.bytes.length} bytes, at most ${limits.maxBlockBytes} are taken, a limit of this seed (limits.maxBlockBytes); name another seed, or raise it here`
+      const text = `a page of ${request.bytes.length} bytes, at most ${limits.maxBlockBytes} are taken, a limit of this seed (limits.maxBlockBytes and limits.maxPageBytes); name another seed, or raise both here`
       this.end(step, upload, { code: 'LIMIT_BYTES', text }, [request.id])
       return
     }

@@ -40,7 +40,12 @@ const made = make({ clock: { alice: 1 } })
 const { id: release, page } = made
 
 test.each([
-  ['an envelope', { maxEnvelopeBytes: 50 }, [{ type: 'submit', envelope: made.envelope }]],
+  [
+    'an envelope',
+    { maxEnvelopeBytes: 50 },
+    [{ type: 'submit', envelope: made.envelope }],
+    'name another seed',
+  ],
   [
     'a page',
     { maxBlockBytes: page.length - 1 },
@@ -48,10 +53,11 @@ test.each([
       { type: 'submit', envelope: made.envelope },
       { type: 'page', release, bytes: page },
     ],
+    'limits.maxBlockBytes and limits.maxPageBytes.*name another seed',
   ],
 ] as const)(
   'a publisher whose seed does not take %s hears which limit it is, and goes on there',
-  async (_, less, messages) => {
+  async (_, less, messages, advice) => {
     const b = await seed(less)
     const publisher = await dialPublisher(b.address, { limits: LIMITS })
     ending.push(() => publisher.close())
@@ -60,7 +66,7 @@ test.each([
     expect(replies.at(-1)).toMatchObject({
       type: 'refused',
       code: 'LIMIT_BYTES',
-      text: expect.stringMatching('a limit of this seed .*name another seed'),
+      text: expect.stringMatching(`a limit of this seed .*${advice}`),
     })
     expect(await publisher.ask({ type: 'state', channel: made.release.header.channel }, 5_000)).toMatchObject(
       {

@@ -81,8 +81,11 @@ export function fetcher({
   const texts = (name: string) => Array.from({ length: blocks }, (_, at) => `${name} ${at}`)
   const { digests, page, release } = make(RELEASE, texts('block'))
   const failures: Code[] = []
-  const failed = (...[, , , code]: readonly [unknown, unknown, unknown, Code, string]) =>
-    void failures.push(code)
+  const reasons: string[] = []
+  const failed = (...[, , , code, text]: readonly [unknown, unknown, unknown, Code, string]) => {
+    failures.push(code)
+    reasons.push(text)
+  }
   const fetch = new Fetch(bench.config, { failed, lacks: () => {}, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
@@ -210,6 +213,7 @@ export function fetcher({
     storeMode: (isReadOnly: boolean) => run((step, journey) => fetch.onStoreMode(step, journey, isReadOnly)),
     effects,
     failures,
+    reasons,
     /** Until the next tick that was asked for. */
     wakeMs: () => bench.wakeMonoMs - bench.now.monoMs,
     own: digests.filter(isOwn),
