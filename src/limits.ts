@@ -374,7 +374,7 @@ export const LIMITS = {
   /** To open a damaged store LevelDB reads its log and merges tables: seconds. */
   salvageAnswerMs: 60_000,
   storeProbeMs: 2_000,
-  /** How often it is looked whether the folders are still there; before anything is acknowledged it is looked anyway. */
+  /** How often it is looked whether the folders are still there; before anything is acknowledged it is looked anyway. A look that takes longer is not waited for. */
   storeWatchMs: 2_000,
   /** And with how many bytes: opening, LevelDB turns its log (a write buffer of 4 MiB and one batch) into a table. */
   storeProbeBytes: 16 * MIB,

@@ -22,7 +22,7 @@ export interface GuardedDatabaseInit {
   /** Told why it takes no writes, and again where that is another reason by now; undefined: it takes them again. */
   readonly onMode: (why: Code | undefined) => void
   /** Throws where another folder has taken the place of the one that was opened, or none is there. */
-  readonly checkPlace: () => void
+  readonly checkPlace: () => Promise<void>
   /** Runs work while no write is under way. */
   readonly alone: (work: () => Promise<void>) => Promise<void>
 }
@@ -293,7 +293,7 @@ export class GuardedDatabase {
     const { dir, database, limits, checkPlace } = this.#init
     let where = dir
     try {
-      checkPlace()
+      await checkPlace()
       for (const [folder, again] of this.#refusedElsewhere) {
         where = folder
         // With what a root takes, the longest of what lies there, beside the one that it replaces.

@@ -74,7 +74,7 @@ export class LevelStore implements StorePort {
     this.#reserve = new Reserve({ ...init, demandRoom })
     this.#floors = init.floors ?? floorFiles(init.floorDir, init.fleetId, init.limits)
     this.#audit = auditLog(dirname(init.dir), init.limits, init.log)
-    this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone))
+    this.#watch = new FolderWatch(init.limits.storeWatchMs, (gone) => init.onGone?.(gone), log)
     this.#queue = new CommitQueue((writes, sync) => this.#flush(writes, sync), init.limits.maxStoreBatchBytes)
     this.#times = new CommitTimes(`${dir} or ${init.floorDir}`, log)
     this.#bytes = new CommitBytes(`${dir} or ${init.floorDir}`, this.#times, log)
@@ -107,7 +107,7 @@ export class LevelStore implements StorePort {
       batch: (operations, sync) => this.#database.write(operations, sync),
     })
     const snapshot = await this.#queue.run(() => this.#settle(content, copies))
-    this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
+    await this.#watch.start([this.#init.dir, ...this.#locks.map(({ path }) => path)])
     void this.#deadSpace.giveBack()
     return snapshot
   }
@@ -296,7 +296,7 @@ export class LevelStore implements StorePort {
     try {
       await this.#write(writes, sync)
     } catch (error) {
-      this.#watch.checkGone()
+      await this.#watch.checkGone()
       // At once, before it is answered: a crash would bring back what failed. Where the disk takes nothing yet, later.
       await this.#database.mend().catch(() => undefined)
       throw error
@@ -323,7 +323,7 @@ export class LevelStore implements StorePort {
       this.#note('error', code, `floors lie in the store alone until the next write: ${message}`)
     })
     await shown
-    if (sync) this.#watch.checkGone()
+    if (sync) await this.#watch.checkGone()
     for (const write of joined) this.#index.apply(write)
     await this.#audit.append(pick(writes, 'audit'))
   }
@@ -333,7 +333,7 @@ export class LevelStore implements StorePort {
    * each of them is late.
    */
   async #prepareSynced(writes: readonly Write[]): Promise<PreparedFloors> {
-    this.#checkPlace()
+    await this.#checkPlace()
     const [files, settled] = await Promise.allSettled([
       this.#prepareFiles(writes),
       this.#database.settle(isAlone(writes)),
@@ -344,9 +344,9 @@ export class LevelStore implements StorePort {
   }
 
   /** A folder that cannot be looked at is told as one that refuses writes. @throws MeshError STORE_* */
-  #checkPlace(): void {
+  async #checkPlace(): Promise<void> {
     try {
-      this.#watch.check()
+      await this.#watch.check()
     } catch (error) {
       throw this.#database.failed(error, this.#init.dir)
     }
