@@ -4,6 +4,7 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
 import { matchesAny } from '../model/pattern.ts'
+import { poolThreads } from '../runtime/pool-threads.ts'
 import type { ActivationOutcome, ActivatorPort, LogPort } from '../runtime/ports.ts'
 import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, seenTrees, type TreeNotes } from './channel-folder.ts'
@@ -55,9 +56,6 @@ interface Ready {
  */
 export const createActivator = (init: ActivatorInit): Activator => new FileActivator(init)
 
-/** Half of them may wait for the disk of the trees: the rest is for the store, names that are looked up, and whatever else. */
-const poolThreads = (): number => Number(process.env.UV_THREADPOOL_SIZE) || 4
-
 /** Until a step back is done, what failed its check is in sight: it waits for no target. */
 const turnOf = (fallback: boolean): Turn => (fallback ? 'first' : 'second')
 
@@ -68,7 +66,10 @@ class FileActivator implements Activator {
   readonly #orders = new Orders()
   readonly #tails = new Map<Channel, Promise<unknown>>()
   readonly #gate: Gate
-  /** Who touches the disk that trees lie on, all channels together: it may answer late, or never. */
+  /**
+   * Who touches the disk that trees lie on, all channels together: it may answer late, or never. Half of the threads may wait for
+   * it: the rest is for the store, names that are looked up, and whatever else.
+   */
   readonly #disk: Gate
   #ready: Ready | undefined
 
