@@ -13,21 +13,22 @@ const allowed: Record<string, string> = {
   trust: 'model codec',
   core: 'model codec trust',
   runtime: 'model codec core',
-  net: 'model codec trust runtime/ports runtime/make-folder',
+  net: 'model codec trust runtime/ports runtime/make-folder runtime/pool-threads',
   store: 'model codec runtime/ports',
-  activate: 'model codec runtime/ports runtime/make-folder',
+  activate: 'model codec runtime/ports runtime/make-folder runtime/pool-threads',
   publish: 'model codec trust net/dial net/submit',
   api: 'model activate/changed-paths',
   client: 'api/contract',
   daemon:
-    'model codec trust core runtime runtime/ports runtime/make-folder net net/dial net/submit store store/memory activate activate/changed-paths publish api api/contract client',
+    'model codec trust core runtime runtime/ports runtime/make-folder runtime/pool-threads net net/dial net/submit store store/memory activate activate/changed-paths publish api api/contract client',
   cli: 'model codec trust daemon publish client sim api/contract',
-  sim: 'model codec trust core runtime runtime/ports runtime/make-folder store/memory',
+  sim: 'model codec trust core runtime runtime/ports runtime/make-folder runtime/pool-threads store/memory',
 }
 const folders = Object.keys(allowed)
 const files = [
   'runtime/ports',
   'runtime/make-folder',
+  'runtime/pool-threads',
   'net/dial',
   'net/submit',
   'store/memory',
