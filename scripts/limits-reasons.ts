@@ -129,7 +129,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxHttpUrlBytes: 'a path of 1 KiB, each byte escaped, and the channel',
   httpRequestTimeoutMs: 'a request that trickles in ends here, and an answer of which nothing is taken',
   minHttpBytesPerSecond:
-    'an answer that for `httpRequestTimeoutMs` falls behind this rate, or twice as long where it was ahead, ends: it holds the room of others, whose events wait. Time with nothing to take does not count',
+    'an answer that for `httpRequestTimeoutMs` falls behind this rate, or twice as long where it was ahead, ends once answers fill `maxHttpAnswerBytes`: it holds the room of others, whose events wait. Time with nothing to take does not count',
   maxHttpAnswerBytes:
     'answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files',
   maxKeptManifestBytes:

@@ -1,7 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type Code, isMeshError } from '../errors.ts'
-import { Answers } from './answers.ts'
+import type { Answers } from './answers.ts'
 import { bodyOf, type Send } from './body.ts'
 import { ROUTES } from './contract.ts'
 import { releaseOf, serveFile } from './files.ts'
@@ -18,9 +18,8 @@ export interface ApiOptions extends GuardOptions {
 }
 
 /** The HTTP API over one node. No listening here: see `server.ts`. */
-export function createApp(node: NodeView, options: ApiOptions): OpenAPIHono {
+export function createApp(node: NodeView, options: ApiOptions, answers: Answers): OpenAPIHono {
   const app = new OpenAPIHono()
-  const answers = new Answers(options.limits)
   const send: Send = async (c, parts, bytes, init) =>
     answers.stream(c, bytes) ??
     new Response(

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
+import type { Answers } from './answers.ts'
 import type { ApiOptions } from './app.ts'
 import { gate } from './guards.ts'
 import { overSocket, problem, type Refusal, refusal } from './problem.ts'
@@ -11,7 +12,12 @@ import { endUnread } from './unread.ts'
  * Hands a server's requests to the app. What the app cannot be given, since there is no URL to make of it, is refused
  * here in the same form, and told.
  */
-export function handOver(server: Server, fetch: (request: Request) => unknown, options: ApiOptions): void {
+export function handOver(
+  server: Server,
+  fetch: (request: Request) => unknown,
+  options: ApiOptions,
+  answers: Answers,
+): void {
   const refusalOf = gate(options)
   const told = ({ method, url }: IncomingMessage, refused: Refusal): Refusal => {
     options.onProblem(refused.code, `${method} ${url?.split('?', 1)[0]}`)
@@ -25,7 +31,7 @@ export function handOver(server: Server, fetch: (request: Request) => unknown, o
     inTurn(request, response, () => {
       const refused = refusalOf(request)
       if (refused !== undefined) return answer(response, told(request, refused))
-      endUnread(request, response, options)
+      endUnread(request, response, options, answers)
       // It has passed. The adapter makes a URL of it, and refuses forms of an address that are right.
       request.headers.host = 'localhost'
       void listener(request, response)

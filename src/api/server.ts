@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { dirname } from 'node:path'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
+import { Answers } from './answers.ts'
 import { type ApiOptions, createApp } from './app.ts'
 import { handOver } from './listener.ts'
 import type { NodeView } from './node-view.ts'
@@ -20,7 +21,8 @@ export interface ApiServer {
  * @throws MeshError NET_LISTEN where the address is taken or not ours
  */
 export async function startApi(node: NodeView, listen: string, options: ApiOptions): Promise<ApiServer> {
-  const app = createApp(node, options)
+  const answers = new Answers(options.limits)
+  const app = createApp(node, options, answers)
   const server = createServer({
     maxHeaderSize: options.limits.maxHttpHeaderBytes,
     // A request without Host is refused like any other without a known one.
@@ -29,7 +31,7 @@ export async function startApi(node: NodeView, listen: string, options: ApiOptio
     connectionsCheckingInterval: Math.ceil(options.limits.httpRequestTimeoutMs / 4),
   })
   bound(server, options.limits)
-  handOver(server, app.fetch, options)
+  handOver(server, app.fetch, options, answers)
   const path = listen.startsWith('unix:') ? listen.slice(5) : undefined
   if (path !== undefined) await freeSocketPath(path)
   await new Promise<void>((resolve, reject) => {

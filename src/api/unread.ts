@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Answers } from './answers.ts'
 import type { ApiOptions } from './app.ts'
 
 /** How often in a timeout it is looked what was taken. */
@@ -10,14 +11,16 @@ const LOOKS = 10
 const MOST_AHEAD = 2
 
 /**
- * An answer of which nothing is taken for so long, or too little, holds memory for nobody, and the room that others wait
- * for. Counted is the time in which something lies here to be taken, so a stream may last for ever: a watcher with no news
- * has nothing to take, nor has whoever waits for the disk of this node.
+ * An answer of which nothing is taken for so long holds memory for nobody. One of which too little is taken goes where there
+ * is no room left: else it harms nobody, and whoever is behind a slow line would never get a long event, which begins anew
+ * on each connection. Counted is the time in which something lies here to be taken, so a stream may last for ever: a watcher
+ * with no news has nothing to take, nor has whoever waits for the disk of this node.
  */
 export function endUnread(
   request: IncomingMessage,
   response: ServerResponse,
   { limits, onProblem }: ApiOptions,
+  answers: Pick<Answers, 'isFull'>,
 ): void {
   const { socket, method, url } = request
   const end = (what: string): void => {
@@ -38,7 +41,9 @@ export function endUnread(
     before = bytesWritten
     if (writableLength > 0) ahead -= due / LOOKS
     else if (ahead < due) ahead += due / LOOKS
-    if (ahead < 0) end('read too slowly')
+    // Nor is what it took slowly long ago a reason to cut it off once it is quick.
+    ahead = Math.max(ahead, -due)
+    if (ahead < 0 && answers.isFull) end('read too slowly')
   }, timeoutMs / LOOKS)
   response.once('close', () => clearInterval(look))
 }

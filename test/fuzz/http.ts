@@ -1,4 +1,5 @@
 /** What a client may put into a request to the HTTP interface, beside the path. */
+import { Answers } from '../../src/api/answers.ts'
 import { createApp } from '../../src/api/app.ts'
 import { MeshError } from '../../src/errors.ts'
 import { LIMITS } from '../../src/limits.ts'
@@ -9,12 +10,11 @@ import type { Target } from './targets.ts'
 const node = new FakeNode()
 const [before, now] = ['a: 1\n', 'a: 2\nb: 3\n'].map((text) => node.activate({ 'app.yaml': text }))
 const broken: string[] = []
-const app = createApp(node, {
-  ...{ hosts: [], token: undefined, version: '1.0.0', limits: LIMITS },
-  onProblem: (code, text) => {
-    if (code === 'INTERNAL') broken.push(text)
-  },
-})
+const onProblem = (code: string, text: string): void => {
+  if (code === 'INTERNAL') broken.push(text)
+}
+const options = { hosts: [], token: undefined, version: '1.0.0', limits: LIMITS, onProblem }
+const app = createApp(node, options, new Answers(LIMITS))
 const folder = `http://127.0.0.1/v1/channels/${encodeURIComponent(CHANNEL)}`
 
 /** As Node's HTTP parser hands them on: bytes, each a character. */

@@ -88,7 +88,7 @@ test.each([
 
 test('what was taken fast before is no reason to dawdle', async () => {
   node.activate({ [LONG]: 'a' })
-  await start({ httpRequestTimeoutMs: 1_000, minHttpBytesPerSecond: MIB })
+  await start({ maxHttpAnswerBytes: 1, httpRequestTimeoutMs: 1_000, minHttpBytesPerSecond: MIB })
   await read(FILES, 200, 4.5 * MIB)
   await vi.waitFor(() => expect(texts(/read too slowly/)).toHaveLength(1), within)
 })
@@ -98,10 +98,23 @@ test.each([
   ['a channel', '/v1/channels/payments%2Fprod'],
 ])('of %s who keeps to the least rate gets all, for however many timeouts it reads', async (_, target) => {
   node.activate({ [LONG]: 'a' }, LONG)
-  await start({ httpRequestTimeoutMs: 500, minHttpBytesPerSecond: 256 * KIB })
+  await start({ maxHttpAnswerBytes: 1, httpRequestTimeoutMs: 500, minHttpBytesPerSecond: 256 * KIB })
   const { socket, text } = await read(target, 25)
   await once(socket, 'close')
   await vi.waitFor(() => expect(text()).toMatch(/}$/), within)
+  expect(text().length).toBeGreaterThan(LONG.length)
+  expect(served.problems).toEqual([])
+})
+
+test.each([
+  ['a listing', FILES, /}$/],
+  ['an event', WATCH, /id: \w+\n\n/],
+])('of %s a slow reader gets all where there is room for others', async (_, target, end) => {
+  node.activate({ [LONG]: 'a' })
+  await start({ httpRequestTimeoutMs: 500, minHttpBytesPerSecond: 16 * MIB })
+  const { text } = await read(target, 25)
+  node.activate({ [LONG]: 'b' })
+  await vi.waitFor(() => expect(text()).toMatch(end), within)
   expect(text().length).toBeGreaterThan(LONG.length)
   expect(served.problems).toEqual([])
 })
@@ -110,14 +123,14 @@ test('what is not there to be taken is not waited for: a stream whose node reads
   const rest = Promise.withResolvers<void>()
   node.activate({ a: 'ab' })
   node.read = async () => inTwo(rest.promise)
-  await start({ httpRequestTimeoutMs: 100, minHttpBytesPerSecond: MIB })
+  await start({ maxHttpAnswerBytes: 1, httpRequestTimeoutMs: 100, minHttpBytesPerSecond: MIB })
   const { text } = await read(`${FILES}/a`)
   // Five timeouts of a stream that begins meanwhile.
   const beats = await read(WATCH)
   await vi.waitFor(() => expect(beats.text().match(/: alive/g)?.length).toBeGreaterThan(10), within)
   rest.resolve()
   await vi.waitFor(() => expect(text()).toMatch(/ab$/), within)
-  expect(served.problems).toEqual([])
+  expect(texts(/closed$/)).toEqual([])
 })
 
 test('where events wait for longer than that, it is said, once for all of them until there is room', async () => {
