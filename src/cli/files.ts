@@ -96,16 +96,15 @@ function copyNew(from: string, path: string): void {
 }
 
 /**
- * Puts a new text in the place of the old: a reader sees the one or the other, and whoever could read the one can read the
- * other, such as a node that runs as another user. A link is replaced, not followed: whoever may write to the folder could
- * else point it at a file of the caller's while this runs.
- * @param mode where nothing stands there
+ * Puts a new text in the place of the old: a reader sees the one or the other, and whoever could read the one by its mode can
+ * read the other, such as a node that runs as another user; access control lists are not kept. Where others may read it, but
+ * it cannot be given to the group that it had, it is as open as a new one: by that group the node may have read it. A link is
+ * replaced, not followed: whoever may write to the folder could else point it at a file of the caller's while this runs.
+ * @param mode of a new one
  * @throws MeshError INPUT_PATH
  */
 export function replaceFile(path: string, text: string, mode: number): void {
-  const old = standing(path)
-  const like = old === undefined ? mode : old.mode & 0o777
-  writeAside(path, text, like, (aside) => renameSync(aside, path), old)
+  writeAside(path, text, mode, (aside) => renameSync(aside, path), standing(path))
 }
 
 /** Where that cannot be told, nothing can be written either. */
@@ -229,15 +228,16 @@ export const openAside = (aside: string, mode: number): WriteStream =>
 function writeAside(
   path: string,
   text: string,
-  mode: number,
+  newMode: number,
   put: (aside: string) => void,
   old?: Stats,
 ): void {
   const aside = asideOf(path)
   try {
-    const file = openSync(aside, 'wx', mode)
+    // Open to others once it is theirs.
+    const file = openSync(aside, 'wx', old === undefined ? newMode : newMode & old.mode)
     try {
-      if (old !== undefined) giveTo(file, old)
+      const mode = old === undefined ? newMode : modeLike(file, old, newMode)
       if ((mode & OTHERS_MAY) === 0) closeToOthers(file, path)
       else openToOthers(file, mode)
       writeFileSync(file, text)
@@ -263,14 +263,22 @@ function openToOthers(file: number, mode: number): void {
   }
 }
 
-/** To the owner and the group of the old one, as far as this user may: only root gives files away. */
-function giveTo(file: number, { uid, gid }: Stats): void {
+/** As `replaceFile` says. */
+function modeLike(file: number, old: Stats, newMode: number): number {
+  const mode = old.mode & 0o777
+  return giveTo(file, old) || (mode & OTHERS_MAY) === 0 ? mode : mode | newMode
+}
+
+/** To the owner and the group of the old one, as far as this user may: only root gives files away. @returns whether it could */
+function giveTo(file: number, { uid, gid }: Stats): boolean {
   const made = fstatSync(file)
-  if (made.uid === uid && made.gid === gid) return
+  if (made.uid === uid && made.gid === gid) return true
   try {
     fchownSync(file, process.geteuid?.() === 0 ? uid : -1, gid)
+    return true
   } catch {
     // It stays the caller's.
+    return false
   }
 }
 

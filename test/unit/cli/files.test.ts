@@ -100,11 +100,15 @@ describe('whoever may read a file, such as a node of another user', () => {
   })
 
   test.each([
-    ['root replaces, as its owner or of its group', 0, 1234],
-    ['another replaces, of its group', 1000, -1],
-    ['another replaces who may not give it away', 1000, undefined],
-  ])('may read what %s', (_, euid, uid) => {
+    ['root replaces, as its owner or of its group', 0, 1234, 0o640, 0o640],
+    ['another replaces, of its group', 1000, -1, 0o640, 0o640],
+    ['another replaces who may not give it away', 1000, undefined, 0o640, 0o644],
+    ['another replaces who may not give it away, where the group writes', 1000, undefined, 0o660, 0o664],
+    ['root replaces and may not give away', 0, undefined, 0o640, 0o644],
+    ['nobody else might, and no more than that', 1000, undefined, 0o600, 0o600],
+  ])('may read what %s', (_, euid, uid, mode, after) => {
     writeFileSync(path, 'old')
+    chmodSync(path, mode)
     const old = Object.assign(statSync(path), { uid: 1234, gid: 2345 })
     vi.mocked(statSync).mockReturnValueOnce(old)
     vi.spyOn(process, 'geteuid').mockReturnValue(euid)
@@ -112,8 +116,8 @@ describe('whoever may read a file, such as a node of another user', () => {
       if (uid === undefined) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
     })
     replaceFile(path, 'new', 0o644)
-    expect(fchownSync).toHaveBeenCalledExactlyOnceWith(expect.any(Number), uid ?? -1, 2345)
-    expect(readFileSync(path, 'utf8')).toBe('new')
+    expect(fchownSync).toHaveBeenCalledExactlyOnceWith(expect.any(Number), euid === 0 ? 1234 : -1, 2345)
+    expect([readFileSync(path, 'utf8'), modeOf(path)]).toEqual(['new', after])
   })
 
   test('finds a file where a link was: what that pointed to stays as it is', () => {
