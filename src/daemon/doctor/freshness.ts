@@ -47,7 +47,8 @@ export function judgeBeacons(
   // From the node's start, where none was heard.
   const ageS = value('confmesh_beacon_age_seconds')
   if (ageS === undefined) return wrong(check, 'the node does not say when it heard one', 'is it confmesh?')
-  const isHeard = value('confmesh_beacon_heard') === 1
+  // Older nodes do not say it.
+  const isHeard = value('confmesh_beacon_heard') !== 0
   const said = isHeard
     ? `the running node heard the newest ${Math.round(ageS)} s ago`
     : `the running node has heard none yet, it started ${Math.round(ageS)} s ago`

@@ -78,6 +78,11 @@ test.each([
   expect(finding.text).not.toContain('newest')
 })
 
+test('a node of an older version does not say whether it heard one: it says when', () => {
+  const finding = judgeBeacons('confmesh_beacon_age_seconds 12\n', { keys: ['a' as KeyId], maxAgeS: 60 })
+  expect(finding).toMatchObject({ ok: true, text: expect.stringMatching(/newest 12 s ago$/) })
+})
+
 test('where the root names no freshness key no beacon is due, however long the node runs', () => {
   expect(judgeBeacons('confmesh_beacon_age_seconds 86400\n', { keys: [], maxAgeS: 60 })).toMatchObject({
     ok: true,
