@@ -43,7 +43,7 @@ export interface Stages {
     state(channel: Channel, journey: Journey, now: Now): Freshness
     page(digest: Digest): Uint8Array | undefined
     heardAny(): boolean
-    lastHeardMonoMs(): number
+    lastHeard(): Pick<CoreView, 'beaconMonoMs' | 'heardBeacon'>
     silentKeys(journey: Journey, now: Now): number
   }
   readonly sync: Stage & PeersCompared
@@ -127,7 +127,7 @@ export class Dispatcher implements CoreFacts {
       ...this.#channelSources(now),
       sessions: [...this.#named.admit.sessions()],
       compared: (pattern) => this.#housekeeping.hasCompared(now, pattern),
-      beaconMonoMs: this.#named.freshness.lastHeardMonoMs(),
+      ...this.#named.freshness.lastHeard(),
       silentKeys: this.#named.freshness.silentKeys(this.#journey, now),
       own: this.#named.admit.own?.(),
       twin: this.#named.peers.twin(now.monoMs),

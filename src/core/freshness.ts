@@ -62,14 +62,14 @@ export class Freshness implements Stage {
     return this.#pages.bytes(digest)
   }
 
-  /** Some beacon has come in this run. */
+  /** Some beacon has come in this run, since the root names these keys. */
   heardAny(): boolean {
     return [...this.#keys.all()].some(({ receivedMonoMs }) => receivedMonoMs !== undefined)
   }
 
-  /** When the newest beacon came; the start of the process where none has yet. */
-  lastHeardMonoMs(): number {
-    return this.#keys.lastMonoMs()
+  /** When the newest beacon came, of whichever key; the start of the process where none has yet. */
+  lastHeard(): ReturnType<BeaconKeys['lastHeard']> {
+    return this.#keys.lastHeard()
   }
 
   /** Keys that the root names, other than our own, of which nothing was heard for as long as the root allows. */

@@ -28,6 +28,7 @@ export interface ViewSources extends ChannelSources {
   readonly sessions: readonly Session[]
   readonly compared: Compared
   readonly beaconMonoMs: number
+  readonly heardBeacon: boolean
   readonly silentKeys: number
   /** What peers make of this node's own certificate, by its own root and clock, a day ago at most. */
   readonly own?: Judgement | undefined
@@ -58,7 +59,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
     readOnly: node.readOnly,
     isShort: node.isShort,
     beaconMonoMs: sources.beaconMonoMs,
-    heardBeacon: sources.beaconMonoMs > node.started.monoMs,
+    heardBeacon: sources.heardBeacon,
     silentKeys: sources.silentKeys,
     own: sources.own,
     twin: sources.twin,

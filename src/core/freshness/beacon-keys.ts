@@ -7,6 +7,7 @@ import type { Beacon } from '../../model/beacon.ts'
 import type { Digest, KeyId } from '../../model/ids.ts'
 import type { Now } from '../events.ts'
 import { createBuckets } from '../rate.ts'
+import type { CoreView } from '../view.ts'
 
 /** A page is served while current and for two beacons more. */
 const SERVED_BEACONS = 3
@@ -39,6 +40,8 @@ export class BeaconKeys {
   readonly #turnMs: number
   /** The start of the process, or what was heard last of keys that a root has replaced. */
   #baseMonoMs = 0
+  /** Since the process started, also by a key that a root has replaced. */
+  #everHeard = false
 
   constructor({ beaconIntervalMs, maxKeysPerRole }: Limits) {
     this.#turnMs = beaconIntervalMs / TAKEN_PER_BEACON
@@ -85,6 +88,7 @@ export class BeaconKeys {
     const before = this.#heard.get(beacon.key)?.pages ?? []
     const pages = [beacon.pages, ...before].slice(0, SERVED_BEACONS)
     this.#heard.set(beacon.key, { beacon, envelope, receivedMonoMs, pages })
+    if (receivedMonoMs !== undefined) this.#everHeard = true
   }
 
   /**
@@ -125,6 +129,11 @@ export class BeaconKeys {
   /** The same of one key; where it was never heard, since we began to listen. */
   isKeySilent(key: KeyId, maxAgeMs: number, now: Now): boolean {
     return now.monoMs - (this.#heard.get(key)?.receivedMonoMs ?? this.#baseMonoMs) > maxAgeMs
+  }
+
+  /** As the view says it. By the time alone what a seed hears of itself as it starts would not count. */
+  lastHeard(): Pick<CoreView, 'beaconMonoMs' | 'heardBeacon'> {
+    return { beaconMonoMs: this.lastMonoMs(), heardBeacon: this.#everHeard }
   }
 
   /** When some key's `at` last advanced; the start of the process where none has yet. */

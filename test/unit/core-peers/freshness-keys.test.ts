@@ -124,6 +124,26 @@ describe('a seed', () => {
     expect(node.state()).toBe('fresh')
     expect(node.freshness.silentKeys(node.bench.journey, node.bench.now)).toBe(0)
   })
+
+  it('that is the only one has heard a beacon once it started', () => {
+    started(rootWith([KEY]), signs)
+    const beaconMonoMs = node.bench.now.monoMs
+    expect(node.freshness.lastHeard()).toEqual({ beaconMonoMs, heardBeacon: true })
+  })
+})
+
+it('what was heard stays heard where a root names other keys, and what is read from disk was not', () => {
+  const said = beaconOf(KEY, 1_000, [entryAt(1)])
+  node = new Listener(rootWith([KEY]))
+  node.start([said.envelope])
+  const beaconMonoMs = node.bench.now.monoMs
+  node.pass(EVERY_MS)
+  expect(node.freshness.lastHeard()).toEqual({ beaconMonoMs, heardBeacon: false })
+  node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+  adopts(rootWith([OTHER], 2))
+  const heard = { beaconMonoMs: node.bench.now.monoMs, heardBeacon: true }
+  expect(node.freshness.lastHeard()).toEqual(heard)
+  expect(node.freshness.heardAny()).toBe(false)
 })
 
 it('keys of which nothing is heard are counted, once they had the time that the root allows', () => {

@@ -49,7 +49,7 @@ export class SubmitNode {
         state: () => 'unjudged',
         page: () => undefined,
         heardAny: () => false,
-        lastHeardMonoMs: () => 0,
+        lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
         silentKeys: () => 0,
       },
       sync: { comparedPeers: () => 1, hasCompared: () => true },

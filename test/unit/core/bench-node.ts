@@ -58,7 +58,7 @@ export class BenchNode {
         state: () => 'unjudged',
         page: () => undefined,
         heardAny: () => false,
-        lastHeardMonoMs: () => 0,
+        lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
         silentKeys: () => 0,
       },
       sync: {

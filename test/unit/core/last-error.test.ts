@@ -57,7 +57,13 @@ it('what else keeps it back is said instead', () => {
 it('a release that failed does not hide why nothing newer comes', () => {
   let state: Freshness = 'fresh'
   const freshness = { state: () => state, page: () => undefined, heardAny: () => true }
-  const node = running({ freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } })
+  const node = running({
+    freshness: {
+      ...freshness,
+      lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
+      silentKeys: () => 0,
+    },
+  })
   comes(node, bad)
   node.persist(node.run(activated(bad, 'unhealthy')))
   node.persist(node.run(activated(good, 'healthy')))

@@ -127,7 +127,13 @@ function ordinary(less: Partial<Limits>, state: () => Freshness = () => 'unjudge
   const freshness = { state, page: () => undefined, heardAny: () => true }
   const node = new BenchNode(
     { limits: withLimits(less) },
-    { freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } },
+    {
+      freshness: {
+        ...freshness,
+        lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
+        silentKeys: () => 0,
+      },
+    },
   )
   node.start()
   const hear = (made: Pick<Made, 'envelope'>, content: readonly Uint8Array[] = []) => {

@@ -128,7 +128,13 @@ describe('what a node restarts with', () => {
     const freshness = { state: () => state, page: () => undefined, heardAny: () => false }
     const node = new BenchNode(
       {},
-      { freshness: { ...freshness, lastHeardMonoMs: () => 0, silentKeys: () => 0 } },
+      {
+        freshness: {
+          ...freshness,
+          lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
+          silentKeys: () => 0,
+        },
+      },
     )
     node.start(stored([made], { active: { ...active, release: made.id } }))
     node.run({

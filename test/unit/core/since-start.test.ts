@@ -5,8 +5,8 @@ import type { Event } from '../../../src/core/events.ts'
 import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
 import { CHANNEL, given, type Made, make, PEER, WALL_MS } from './fleet.ts'
 
-test('a beacon is heard once one has come since the start', () => {
-  let lastMonoMs = 5_000
+test('a beacon is heard once one has come since the start, in the moment of it, too', () => {
+  let heardBeacon = false
   const freshness = {
     ...{
       state: () => 'unjudged' as const,
@@ -14,15 +14,15 @@ test('a beacon is heard once one has come since the start', () => {
       heardAny: () => false,
       silentKeys: () => 0,
     },
-    lastHeardMonoMs: () => lastMonoMs,
+    lastHeard: () => ({ beaconMonoMs: 5_000, heardBeacon }),
   } as const
   const node = new BenchNode({}, { freshness })
   node.monoMs = 5_000
   node.start()
   node.monoMs = 9_000
   expect(node.view()).toMatchObject({ beaconMonoMs: 5_000, heardBeacon: false })
-  lastMonoMs = 8_000
-  expect(node.view()).toMatchObject({ beaconMonoMs: 8_000, heardBeacon: true })
+  heardBeacon = true
+  expect(node.view()).toMatchObject({ beaconMonoMs: 5_000, heardBeacon: true })
 })
 
 class Observed extends BenchNode {
