@@ -5,7 +5,8 @@ import type { Step } from './step.ts'
 
 /**
  * Of releases older than this life nothing is observed: a node that joins gets what was made weeks ago, which says when it
- * joined. Told by how long it runs: a clock may be set.
+ * joined. Told by how long it runs, time asleep not counted: a clock may be set, and where a host slept nothing says so here.
+ * So of what was made while it slept nothing is observed either, where it took longer than the node has been awake.
  */
 export function observeDelay(
   { started }: NodeState,

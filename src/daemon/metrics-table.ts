@@ -133,7 +133,7 @@ export const COUNTERS: Readonly<Record<Counter, MetricRow>> = {
 }
 
 const OF_THIS_LIFE =
-  'of releases made since the start; one that is signed by several waits for them in it, from --prepare on'
+  'of releases made no longer ago than the node has run, time asleep not counted; one that is signed by several waits for them in it, from --prepare on'
 
 export const HISTOGRAMS: Readonly<Record<Histogram, MetricRow>> = {
   publish_to_ordered: {

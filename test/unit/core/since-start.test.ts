@@ -71,6 +71,17 @@ test.each([
   expect(node.delays).toEqual(ms === undefined ? [] : metrics.map((metric) => [metric, ms]))
 })
 
+test('time in which the host slept is no time that a node ran', () => {
+  const node = new Observed()
+  node.start()
+  node.monoMs += 60_000
+  node.wallMs += 60_000 + DAY_MS
+  comes(node, make({ clock: { alice: 1 }, header: { created: node.wallMs - 60_001 } }))
+  expect(node.delays).toEqual([])
+  comes(node, make({ clock: { alice: 2 }, header: { created: node.wallMs - 60_000 } }))
+  expect(node.delays).toContainEqual(['publish_to_ordered', 60_000])
+})
+
 test('a clock that is set while a node runs makes no release older than its life', () => {
   const node = new Observed()
   node.wallMs = WALL_MS - 365 * DAY_MS
