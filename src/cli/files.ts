@@ -63,15 +63,22 @@ export function requireNew(path: string): void {
 }
 
 /**
- * A new file, on disk when this returns.
+ * A new file, on disk when this returns; where it throws it is taken away, or the next try would find its name taken.
  * @param mode one that gives others nothing is a key's; any other is meant whatever the umask
  * @throws MeshError INPUT_EXISTS, INPUT_PATH, CONFIG_KEY_MODE (of a key, where the file system keeps no modes)
  */
 export function writeNew(path: string, text: string, mode: number): void {
-  writeAside(path, text, mode, (aside) => {
-    nameNew(aside, path, () => copyNew(aside, path))
-    unlinkSync(aside)
-  })
+  let isNamed = false
+  try {
+    writeAside(path, text, mode, (aside) => {
+      nameNew(aside, path, () => copyNew(aside, path))
+      isNamed = true
+      unlinkSync(aside)
+    })
+  } catch (error) {
+    if (isNamed) discard(path)
+    throw error
+  }
 }
 
 /** A second name, which must be free; `withoutLinks` gives it where the file system has no hard links. */

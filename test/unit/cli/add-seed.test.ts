@@ -1,5 +1,16 @@
 /** `add-seed` that fails after its keys are made: what stays of the new folder. */
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -17,6 +28,11 @@ vi.mock('../../../src/cli/trust-change.ts', async (original) => {
   return { ...real, applyChange: vi.fn(real.applyChange) }
 })
 
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>()
+  return { ...real, fsyncSync: vi.fn(real.fsyncSync) }
+})
+
 vi.mock('../../../src/cli/files.ts', async (original) => {
   const real = await original<typeof import('../../../src/cli/files.ts')>()
   return { ...real, makeEmptyFolder: vi.fn(real.makeEmptyFolder) }
@@ -30,6 +46,7 @@ beforeEach(async () => {
   await run(registerInit, 'init', at('fleet'), '--root-keys', '2', '--root-threshold', '2')
 })
 afterEach(() => {
+  vi.mocked(fsyncSync).mockReset()
   vi.restoreAllMocks()
   rmSync(dir, { recursive: true, force: true })
 })
@@ -71,6 +88,17 @@ test('before that nothing of it stays, and nothing that somebody else put there 
   })
   await expect(addSeed('root-1.key', 'root-2.key')).rejects.toBe(FULL)
   expect(readdirSync(at('new'))).toEqual(['notes.txt'])
+})
+
+test('a copy of the key of the pool goes, too, where it was written and its folder could not be synced', async () => {
+  const real = vi.mocked(fsyncSync).getMockImplementation() as typeof fsyncSync
+  vi.mocked(fsyncSync).mockImplementation((fd) => {
+    real(fd)
+    const isNew = existsSync(at('new')) && fstatSync(fd).ino === statSync(at('new')).ino
+    if (isNew && existsSync(at('new/pool.key'))) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  await expect(addSeed('root-1.key', 'root-2.key')).rejects.toThrow(/pool\.key.*EIO/)
+  expect(readdirSync(at('new'))).toEqual([])
 })
 
 /** What the first run does comes once the second has found the folder empty. */

@@ -1,6 +1,7 @@
 /** What a run that was killed left beside a file, whose process id comes again soon in a container. */
 import {
   chmodSync,
+  existsSync,
   fchownSync,
   fstatSync,
   fsyncSync,
@@ -58,6 +59,14 @@ test.each([
   })
   write(path, 'whole', 0o644)
   expect(readFileSync(path, 'utf8')).toBe('whole')
+})
+
+test('a new one whose folder could not be synced for a fault of the disk is not there', () => {
+  vi.mocked(fsyncSync).mockImplementation((fd) => {
+    if (fstatSync(fd).isDirectory()) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  expect(() => writeNew(path, 'whole', 0o644)).toThrow(/EIO/)
+  expect(existsSync(path)).toBe(false)
 })
 
 test('a name too long for one beside it: the file is named, not what was written aside', () => {
