@@ -8,9 +8,9 @@ import type { TrustRoot } from '../model/root.ts'
 import type { Adoption } from '../trust/chain.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { cameAfterAll, settleAll, settleCell } from './activate.ts'
-import { targetOf } from './channel.ts'
 import type { Ticket, Topic } from './events.ts'
 import { Fetch } from './fetch.ts'
+import { fetchedOf, isAwaited, sayFailed } from './fetched.ts'
 import { type Content, dropUnneeded, ingest, type Outcome } from './ingest.ts'
 import { releaseGossip } from './inline.ts'
 import type { ChannelFacts, Heard, Ingested, Journey, KeptOut, Source } from './journey.ts'
@@ -57,10 +57,13 @@ export class OwnJourney implements Journey {
     this.#stages = stages
     this.#hooks = hooks
     this.fetch = new Fetch(node.config, {
-      failed: (step, channel, release, code, text) => {
+      failed: (step, ...what) => sayFailed(node, step, ...what),
+      stuck: (step, channel, release) => {
         const cell = node.cells.get(channel)
-        if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }
-        step.emit({ kind: 'note', level: 'error', code, text, channel, release })
+        if (cell !== undefined && isAwaited(cell, release)) return
+        // Begun again with the next write of its channel, or start.
+        this.fetch.stop(release)
+        hooks.fetchEnded(step)
       },
       lacks: (step, release) => unwhole(node, step, release),
       ended: (step) => hooks.fetchEnded(step),
@@ -360,8 +363,8 @@ export class OwnJourney implements Journey {
 
   /** A newer target ends an older fetch; its blocks stay. What lost a block and is shown, or may be gone back to, is fetched on. */
   #fetchTarget(step: Step, cell: Cell): void {
-    const { floor, heads, active, lastGood } = cell.state
-    const needed = new Set([targetOf(floor), active?.release, lastGood])
+    const { heads } = cell.state
+    const needed = fetchedOf(cell)
     for (const release of this.fetch.running(cell.state.channel)) {
       if (needed.has(release) || heads.some((head) => head.id === release)) continue
       this.fetch.stop(release)

@@ -22,11 +22,12 @@ export function stuck(
 }
 
 /** Once of each, until a block of it comes. */
-export function complain(step: Step, jobs: readonly FetchJob[], { failed }: FetchHooks): void {
+export function complain(step: Step, jobs: readonly FetchJob[], { failed, stuck }: FetchHooks): void {
   for (const job of jobs) {
+    const { id } = job.release
+    stuck(step, job.channel, id)
     if (job.unavailable) continue
     job.unavailable = true
-    const { id } = job.release
     const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`
     failed(step, job.channel, id, 'FETCH_UNAVAILABLE', text)
   }

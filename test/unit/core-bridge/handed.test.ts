@@ -155,6 +155,8 @@ describe('a message with pages', () => {
   })
 })
 
+const SILENT = { failed: () => {}, stuck: () => {}, lacks: () => {}, ended: () => {} }
+
 describe('pages that nobody asked for', () => {
   const releaseOf = ({ envelope }: Made): Release => {
     const read = readRelease(envelope, LIMITS)
@@ -215,7 +217,7 @@ describe('pages that nobody asked for', () => {
     bench.link(peer('one'))
     const { journey } = bench
     journey.envelopes.set(one.id, one.envelope)
-    const fetch = new Fetch(bench.config, { failed: () => {}, lacks: () => {}, ended: () => {} })
+    const fetch = new Fetch(bench.config, SILENT)
     bench.run((step) => fetch.start(step, journey, releaseOf(one)))
     const effects = bench.run((step) => fetch.hand(step, journey, pagesOf(another)))
     expect(effects.filter(({ kind }) => kind === 'persist' || kind === 'request')).toEqual([])
@@ -230,7 +232,7 @@ describe('pages that nobody asked for', () => {
     bench.link(peer('one'))
     const { journey } = bench
     journey.envelopes.set(one.id, one.envelope)
-    const fetch = new Fetch(bench.config, { failed: () => {}, lacks: () => {}, ended: () => {} })
+    const fetch = new Fetch(bench.config, SILENT)
     const start = () => bench.run((step) => fetch.start(step, journey, releaseOf(one)))
     const take = () => bench.run((step) => fetch.hand(step, journey, pages))
     const effects = when === 'before' ? [...take(), ...start()] : [...start(), ...take()]

@@ -1,0 +1,31 @@
+/** Which releases of a channel are fetched beside its target, for how long, and what is said of it. */
+import type { Code } from '../errors.ts'
+import type { Channel, ReleaseId } from '../model/ids.ts'
+import { isNamed, targetOf } from './channel.ts'
+import { fallbackOf } from './settle.ts'
+import type { Cell, NodeState } from './state.ts'
+import type { Step } from './step.ts'
+
+/** The target, what is active, and what would be gone back to from there: of an ended epoch, or failed, nothing ever is. */
+export function fetchedOf({ state, epoch }: Cell): ReadonlySet<ReleaseId | undefined> {
+  const { floor, active } = state
+  const back = active === undefined ? undefined : fallbackOf(state, active.release, epoch)
+  return new Set([targetOf(floor), active?.release, back])
+}
+
+/** Asked for until it comes: it is named by order, or its files are to be put in place. Others may be nowhere any more. */
+export const isAwaited = ({ state, restoring, stepsBack }: Cell, release: ReleaseId): boolean =>
+  isNamed(state, release) || (release === state.active?.release && (restoring || stepsBack !== undefined))
+
+export function sayFailed(
+  { cells }: NodeState,
+  step: Step,
+  channel: Channel,
+  release: ReleaseId,
+  code: Code,
+  text: string,
+): void {
+  const cell = cells.get(channel)
+  if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }
+  step.emit({ kind: 'note', level: 'error', code, text, channel, release })
+}

@@ -1,0 +1,86 @@
+/** What may be gone back to is fetched where it lacks anything, but not for ever, and only where it can be gone back to. */
+import { expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import type { Event } from '../../../src/core/events.ts'
+import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
+
+const good = make({ clock: { alice: 1 } })
+const next = make({ clock: { alice: 2 }, text: 'b=1\n' })
+const TICK: Event = { kind: 'tick' }
+const wants = (effects: readonly Effect[], digest = sha256(good.page)) =>
+  ofKind(effects, 'request').filter(
+    ({ request: { message } }) => message.type === 'want' && message.digest === digest,
+  )
+const codes = (effects: readonly Effect[]) =>
+  ofKind(effects, 'note').flatMap(({ level, code }) => (level === 'debug' ? [] : [`${level} ${code}`]))
+
+/** A minute goes by, and whoever is asked has nothing. @returns what is said, and asked */
+function inVain(node: BenchNode, asked: readonly Effect[] = []): readonly Effect[] {
+  const said: Effect[] = []
+  let open = ofKind(asked, 'request')
+  for (let after = 0; after < 60; after += 1) {
+    const failed = open.map(({ id }): Event => ({ kind: 'requestFailed', id, code: 'NET_TIMEOUT' }))
+    node.monoMs += 1_000
+    node.wallMs += 1_000
+    const effects = [...failed, TICK].flatMap((event) => node.handle(event))
+    effects.push(...node.persist(effects))
+    open = ofKind(effects, 'request')
+    said.push(...effects)
+  }
+  return said
+}
+
+/** After a start: the first has lost its content, this one is active, and that one, where it is another, the newest. */
+function started(active: Made, root = ROOT, change: object = {}, newest = active) {
+  const node = new BenchNode()
+  node.peer(PEER, { submit: true })
+  const envelopes = [...new Set([good, newest])].map(({ id, envelope }) => ({
+    release: id,
+    channel: CHANNEL,
+    bytes: envelope,
+  }))
+  const shown = { release: active.id, epoch: root.version, activatedAt: 5, soaked: active === good }
+  const effects = node.start({
+    roots: [...new Set([ROOT, root])].map((each) => ({ version: each.version, envelope: rootBytes(each) })),
+    floors: [floorOf(newest, root.version), floorOf(newest, root.version)],
+    channels: [record([newest.id], { active: shown, ...change })] as never,
+    envelopes,
+    whole: active === next ? [next.id] : [],
+    blocks: new Set(active === next ? [sha256(next.page), sha256(next.block)] : []),
+  })
+  return { node, effects }
+}
+
+it('that nobody has is asked for no more once the next is active, until its channel is written again', () => {
+  const { node, effects } = started(good)
+  // Its files are to be put right: that is awaited.
+  expect(codes(inVain(node, effects))).toEqual(['error FETCH_UNAVAILABLE'])
+  const still = inVain(node)
+  expect(wants(still).length).toBeGreaterThan(0)
+
+  comes(node, next)
+  const shown = node.persist(node.run(activated(next, 'healthy')))
+  // It soaks meanwhile, which is written.
+  const minute = inVain(node, [...still, ...shown])
+  expect(codes([...minute, ...inVain(node, minute)])).toEqual(['error FETCH_UNAVAILABLE'])
+  expect(wants(inVain(node))).toEqual([])
+  expect(wants(comes(node, make({ clock: { alice: 3 }, text: 'c=1\n' }))).length).toBeGreaterThan(0)
+})
+
+it('while its files are to be put right it is asked for on and on, whatever is the newest', () => {
+  const { node, effects } = started(good, ROOT, {}, next)
+  const minute = inVain(node, effects)
+  const another = inVain(node, minute)
+  expect(wants(inVain(node, another)).length).toBeGreaterThan(0)
+})
+
+it.each([
+  ['would be gone back to', ROOT, {}, 1],
+  ['is of an ended epoch', raised(ROOT), {}, 0],
+  ['has failed', ROOT, { failed: [good.id] }, 0],
+])('last-known-good that %s is fetched, or is not', (_, root, change, asked) => {
+  const { effects } = started(next, root, { lastGood: good.id, lastGoodEpoch: 1, ...change })
+  expect(wants(effects)).toHaveLength(asked)
+})
