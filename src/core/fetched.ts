@@ -17,6 +17,7 @@ export function fetchedOf({ state, epoch }: Cell): ReadonlySet<ReleaseId | undef
 export const isAwaited = ({ state, restoring, stepsBack }: Cell, release: ReleaseId): boolean =>
   isNamed(state, release) || (release === state.active?.release && (restoring || stepsBack !== undefined))
 
+/** Of a channel's state what concerns the newest, or what applications see, is said; the rest by a log line. */
 export function sayFailed(
   { cells }: NodeState,
   step: Step,
@@ -26,6 +27,8 @@ export function sayFailed(
   text: string,
 ): void {
   const cell = cells.get(channel)
-  if (cell !== undefined) cell.lastError = { code, text, at: step.now.wallMs, release }
-  step.emit({ kind: 'note', level: 'error', code, text, channel, release })
+  const isShown =
+    cell !== undefined && (cell.state.floor.ids.includes(release) || release === cell.state.active?.release)
+  if (isShown) cell.lastError = { code, text, at: step.now.wallMs, release }
+  step.emit({ kind: 'note', level: isShown ? 'error' : 'warn', code, text, channel, release })
 }

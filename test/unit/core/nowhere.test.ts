@@ -4,7 +4,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
+import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes, WALL_MS } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const next = make({ clock: { alice: 2 }, text: 'b=1\n' })
@@ -42,13 +42,14 @@ function started(active: Made, root = ROOT, change: object = {}, newest = active
     bytes: envelope,
   }))
   const shown = { release: active.id, epoch: root.version, activatedAt: 5, soaked: active === good }
+  const here = active === next ? [next, newest] : []
   const effects = node.start({
     roots: [...new Set([ROOT, root])].map((each) => ({ version: each.version, envelope: rootBytes(each) })),
     floors: [floorOf(newest, root.version), floorOf(newest, root.version)],
     channels: [record([newest.id], { active: shown, ...change })] as never,
     envelopes,
-    whole: active === next ? [next.id] : [],
-    blocks: new Set(active === next ? [sha256(next.page), sha256(next.block)] : []),
+    whole: here.map(({ id }) => id),
+    blocks: new Set(here.flatMap(({ content }) => [...content.keys()])),
   })
   return { node, effects }
 }
@@ -64,9 +65,18 @@ it('that nobody has is asked for no more once the next is active, until its chan
   const shown = node.persist(node.run(activated(next, 'healthy')))
   // It soaks meanwhile, which is written.
   const minute = inVain(node, [...still, ...shown])
-  expect(codes([...minute, ...inVain(node, minute)])).toEqual(['error FETCH_UNAVAILABLE'])
+  expect(codes([...minute, ...inVain(node, minute)])).toEqual(['warn FETCH_UNAVAILABLE'])
   expect(wants(inVain(node))).toEqual([])
   expect(wants(comes(node, make({ clock: { alice: 3 }, text: 'c=1\n' }))).length).toBeGreaterThan(0)
+})
+
+it('what keeps the newest back is said on, whatever else cannot be had', () => {
+  const over = make({ clock: { alice: 3 }, text: 'c=1\n', header: { expires: WALL_MS - 1 } })
+  const { node, effects } = started(next, ROOT, { lastGood: good.id, lastGoodEpoch: 1 }, over)
+  const code = () => node.channelView(CHANNEL)?.lastError?.code
+  expect(code()).toBe('ACTIVATE_EXPIRED')
+  expect(codes(inVain(node, effects))).toContain('warn FETCH_UNAVAILABLE')
+  expect(code()).toBe('ACTIVATE_EXPIRED')
 })
 
 it('while its files are to be put right it is asked for on and on, whatever is the newest', () => {
