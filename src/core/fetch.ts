@@ -330,17 +330,18 @@ export class Fetch {
   #need(step: Step, journey: Journey, job: FetchJob, digest: Digest): void {
     const isFirst = job.missing.size === 0
     if (!job.need(journey, digest)) return
-    this.#lacks(step, job)
+    this.#lacks(step, journey, job)
     if (isFirst) job.progressMonoMs = step.now.monoMs
     this.#pull.reopen(digest)
   }
 
   /** It is whole no more, and fetched as any other: what was said of it to neighbours is not so. */
-  #lacks(step: Step, job: FetchJob): void {
+  #lacks(step: Step, journey: Journey, job: FetchJob): void {
     if (!job.stillWhole) return
     job.stillWhole = false
     this.#offers.stop(job.release.id)
     this.#hooks.lacks(step, job.release.id)
+    this.#offers.onHere(step, journey, job, job.release.header.pages.length)
   }
 
   #read(step: Step, job: FetchJob, digest: Digest): void {
@@ -349,22 +350,20 @@ export class Fetch {
   }
 
   #takePage(step: Step, journey: Journey, job: FetchJob, bytes: Uint8Array): void {
-    const known = job.digests.length
+    const from = job.stillWhole ? undefined : job.digests.length
     const isFirst = job.missing.size === 0
     try {
       for (const digest of this.#jobs.takePage(job, journey, bytes)) this.#pull.reopen(digest)
     } catch (error) {
       if (!isMeshError(error)) throw error
+      this.#lacks(step, journey, job)
       return this.#refuse(step, job, error.code, error.message)
     }
-    if (job.missing.size > 0) this.#lacks(step, job)
-    // What counts as whole was offered as that.
-    if (job.stillWhole) return
     // Until now nobody was to bring anything: reading what is here may have taken long.
     if (isFirst) job.progressMonoMs = step.now.monoMs
-    // Here from before, under whatever release: neighbours may have it from us.
-    for (let place = known; place < job.digests.length; place += 1)
-      if (journey.hasBlock(job.digests[place] as Digest)) this.#offers.onBlock(step, job, place)
+    if (job.missing.size > 0) this.#lacks(step, journey, job)
+    // What counts as whole was offered as that, and of what did until now all that is here is by now.
+    if (from !== undefined) this.#offers.onHere(step, journey, job, from)
   }
 
   /** Sizes are what the bounds of a release were reckoned by: one that lies of them is not fetched. */
@@ -375,7 +374,6 @@ export class Fetch {
   }
 
   #refuse(step: Step, job: FetchJob, code: Code, text: string): void {
-    this.#lacks(step, job)
     job.refuse()
     this.#hooks.failed(step, job.channel, job.release.id, code, text)
   }

@@ -6,7 +6,7 @@
  */
 import { MAX_RANGES } from '../../codec/blocks-messages.ts'
 import type { Limits } from '../../limits.ts'
-import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { Channel, Digest, PeerId, ReleaseId } from '../../model/ids.ts'
 import { matchesAny } from '../../model/pattern.ts'
 import type { CoreConfig } from '../config.ts'
 import { shuffled } from '../degree.ts'
@@ -85,6 +85,12 @@ export class Offers {
     // Of few blocks, once some neighbours know of it, the others are soon said with the whole.
     const isCalm = !offer.few || offer.told.size === 0
     this.#soon(step, offer, isCalm ? pauseMs : Math.max(pauseMs, this.#lateness.pauseMs))
+  }
+
+  /** Here from before, under whatever release: neighbours may have it from us. */
+  onHere(step: Step, journey: Journey, job: FetchJob, from: number): void {
+    for (let place = from; place < job.digests.length; place += 1)
+      if (journey.hasBlock(job.digests[place] as Digest)) this.onBlock(step, job, place)
   }
 
   onWhole(step: Step, release: ReleaseId, channel: Channel, few: boolean): void {

@@ -1,12 +1,13 @@
 /** A block was lost, of which release is not known: those that count are looked through, and all but its own stay as they are. */
 import { expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
+import { encodePage } from '../../../src/codec/page.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import { BenchNode, comes, ofKind } from './bench-node.ts'
-import { given, type Made, make, OTHER, PEER } from './fleet.ts'
+import { CHANNEL, given, gossip, type Made, make, OTHER, PEER } from './fleet.ts'
 
 const sound = make({ clock: { alice: 1 } })
 const hurt = make({ clock: { alice: 1 }, text: 'b=1\n', header: { channel: 'app/other' as Channel } })
@@ -73,4 +74,36 @@ it('of what has lost a page that is known before anything is read', () => {
   const [want] = ofKind(node.run({ kind: 'tick' }), 'request')
   expect(want).toMatchObject({ request: { message: { type: 'want', digest: sha256(sound.page) } } })
   expect(isWhole(sound)).toBe(false)
+})
+
+it('of what has lost one block the neighbours hear of all the others, those of pages read before as well', () => {
+  const blocks = Array.from({ length: 12 }, (_, at) => new TextEncoder().encode(`${at}`))
+  const files = blocks.map((block, at) => {
+    const [digest, size] = [sha256(block), block.length]
+    return { path: `${'abcdefghijkl'[at]}`, mode: 0o444 as const, size, digest, blocks: [{ digest, size }] }
+  })
+  const pages = [files.slice(0, 6), files.slice(6)].map((half) => encodePage(half))
+  const bytes = blocks.reduce((sum, { length }) => sum + length, 0)
+  const header = { pages: pages.map((page) => sha256(page)), files: files.length, bytes }
+  const made = make({ clock: { alice: 1 }, header })
+  const node = new BenchNode()
+  node.start()
+  node.persist(node.run(gossip(made, [...pages, ...blocks])))
+  node.peer(OTHER)
+  node.monoMs = 60_000
+  node.run({ kind: 'tick' })
+  node.run({ kind: 'blockLost', digest: sha256(blocks[6] as Uint8Array) })
+  node.monoMs += 1
+  node.run({ kind: 'tick' })
+  for (const page of pages) node.run({ kind: 'blockRead', digest: sha256(page), bytes: page })
+
+  const message = { type: 'have', release: made.id, channel: CHANNEL, whole: false } as const
+  node.run({ kind: 'request', id: 1, peer: OTHER, request: { protocol: 'blocks', message } })
+  node.monoMs += LIMITS.haveBatchMs
+  const said = ofKind(node.run({ kind: 'tick' }), 'request').map(({ request }) => request.message)
+  // Six of the first page, and five of the second: at the places before these are the pages.
+  const ranges = [2, 6, 9, 5]
+  expect(said.filter(({ type }) => type === 'holds')).toMatchObject([
+    { release: made.id, whole: false, ranges },
+  ])
 })
