@@ -25,6 +25,8 @@ interface Claim {
   /** Whom to ask, ascending, ourselves among them. */
   readonly order: readonly PeerId[]
   next: number
+  /** Of our own record, once that is being written: those of a claim that ended may still come. */
+  ticket: Ticket | undefined
   /** Seeds that granted it. */
   readonly taken: Set<PeerId>
   /** Seeds asked once more, as this host stood still when they may have answered. */
@@ -96,6 +98,7 @@ export class Claims {
       // Our own record is what a restart and other seeds rely on: taken last where we are not among the lowest.
       order: lowest.includes(self) ? lowest : [...lowest, self],
       next: 0,
+      ticket: undefined,
       taken: new Set(),
       again: new Set(),
       granted: false,
@@ -179,7 +182,7 @@ export class Claims {
     if (release === undefined) return
     this.#table.wrote(release, ticket)
     const claim = this.#claims.get(release)
-    if (claim === undefined) return
+    if (claim?.ticket !== ticket) return
     claim.next += 1
     this.#advance(step, journey, release)
   }
@@ -188,7 +191,7 @@ export class Claims {
     const release = this.#written.get(ticket)
     this.#written.delete(ticket)
     const claim = release === undefined ? undefined : this.#claims.get(release)
-    if (claim !== undefined) this.#lose(step, claim, unwritten(code))
+    if (claim?.ticket === ticket) this.#lose(step, claim, unwritten(code))
   }
 
   /** Renews once a minute while there is progress. */
@@ -231,8 +234,8 @@ export class Claims {
       return
     }
     const lease = { channel, place, release: release.id, envelope, holder: undefined }
-    const ticket = takeLease(step, this.#table, lease)
-    if (ticket !== undefined) this.#written.set(ticket, release.id)
+    claim.ticket = takeLease(step, this.#table, lease)
+    if (claim.ticket !== undefined) this.#written.set(claim.ticket, release.id)
     else {
       const text = 'too many submissions under way at this seed'
       this.#lose(step, claim, { code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })

@@ -94,8 +94,20 @@ export class Lender {
     const written = this.#written.get(ticket)
     if (written === undefined) return
     this.#written.delete(ticket)
-    this.#table.wrote(written.release, ticket)
-    for (const { id } of written.asking) answer(step, id, { type: 'noted' })
+    const { release, asking } = written
+    const isOfLease = this.#table.wrote(release, ticket)
+    for (const from of asking)
+      if (isOfLease) answer(step, from.id, { type: 'noted' })
+      else this.#askAnew(step, release, from)
+  }
+
+  /** The lease it waited for was given back, and may have been taken anew: then it waits for that record. */
+  #askAnew(step: Step, release: ReleaseId, from: From): void {
+    const writing = this.#table.writing(release)
+    if (writing !== undefined) return this.#wait(step, writing, release, from)
+    if (this.#table.of(release) !== undefined) return answer(step, from.id, { type: 'noted' })
+    const text = 'this lease was given back meanwhile'
+    refuse(step, from.id, from.peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
   }
 
   onPersistFailed(step: Step, ticket: Ticket, code: Code): void {
