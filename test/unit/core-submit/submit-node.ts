@@ -11,6 +11,7 @@ import { createSubmit } from '../../../src/core/submit.ts'
 import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { coreConfig, NO_GATEWAYS, ROOT, rootBytes, WALL_MS } from '../core/fleet.ts'
+import { NO_BEACONS } from '../core/no-beacons.ts'
 
 export const TOOL = '12D3KooWtool' as PeerId
 
@@ -45,13 +46,7 @@ export class SubmitNode {
       admit,
       peers: { twin: () => undefined },
       gateways: NO_GATEWAYS,
-      freshness: {
-        state: () => 'unjudged',
-        page: () => undefined,
-        heardAny: () => false,
-        lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
-        silentKeys: () => 0,
-      },
+      freshness: NO_BEACONS,
       sync: { comparedPeers: () => 1, hasCompared: () => true },
       submit: this.#submit,
       bridge: {},

@@ -23,6 +23,7 @@ import {
   rootBytes,
   WALL_MS,
 } from './fleet.ts'
+import { NO_BEACONS } from './no-beacons.ts'
 
 export class BenchNode {
   readonly heard: string[] = []
@@ -54,13 +55,7 @@ export class BenchNode {
       admit,
       peers: { ...silent, twin: () => undefined },
       gateways: NO_GATEWAYS,
-      freshness: {
-        state: () => 'unjudged',
-        page: () => undefined,
-        heardAny: () => false,
-        lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
-        silentKeys: () => 0,
-      },
+      freshness: NO_BEACONS,
       sync: {
         comparedPeers: () => this.compared,
         hasCompared: (pattern) => this.compared > 0 && (this.comparedOf?.includes(pattern) ?? true),

@@ -8,6 +8,7 @@ import type { Pattern } from '../../../src/model/ids.ts'
 import { successor } from '../../../src/trust/successor.ts'
 import { activated, BenchNode, comes, fetching, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, given, make, PEER, ROOT, record, rootBytes } from './fleet.ts'
+import { NO_BEACONS } from './no-beacons.ts'
 
 const TICK: Event = { kind: 'tick' }
 const good = make({ clock: { alice: 1 } })
@@ -56,14 +57,7 @@ it('what else keeps it back is said instead', () => {
 
 it('a release that failed does not hide why nothing newer comes', () => {
   let state: Freshness = 'fresh'
-  const freshness = { state: () => state, page: () => undefined, heardAny: () => true }
-  const node = running({
-    freshness: {
-      ...freshness,
-      lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
-      silentKeys: () => 0,
-    },
-  })
+  const node = running({ freshness: { ...NO_BEACONS, state: () => state, heardAny: () => true } })
   comes(node, bad)
   node.persist(node.run(activated(bad, 'unhealthy')))
   node.persist(node.run(activated(good, 'healthy')))

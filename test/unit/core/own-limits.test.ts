@@ -22,6 +22,7 @@ import {
   SELF,
   withLimits,
 } from './fleet.ts'
+import { NO_BEACONS } from './no-beacons.ts'
 
 test('a longer envelope than is taken here, in gossip, is ignored and counted: its sender loses nothing', () => {
   const node = new SubmitNode({ limits: withLimits({ maxEnvelopeBytes: 50 }) })
@@ -124,17 +125,8 @@ describe('a release whose envelope alone is over a limit of a seed', () => {
 
 /** An ordinary node that has the first release. */
 function ordinary(less: Partial<Limits>, state: () => Freshness = () => 'unjudged') {
-  const freshness = { state, page: () => undefined, heardAny: () => true }
-  const node = new BenchNode(
-    { limits: withLimits(less) },
-    {
-      freshness: {
-        ...freshness,
-        lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
-        silentKeys: () => 0,
-      },
-    },
-  )
+  const freshness = { ...NO_BEACONS, state, heardAny: () => true }
+  const node = new BenchNode({ limits: withLimits(less) }, { freshness })
   node.start()
   const hear = (made: Pick<Made, 'envelope'>, content: readonly Uint8Array[] = []) => {
     const effects = node.handle(gossip(made, content))

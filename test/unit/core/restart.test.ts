@@ -10,6 +10,7 @@ import { renew } from '../../../src/trust/edit.ts'
 import { successor } from '../../../src/trust/successor.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, floorOf, gossip, type Made, make, PEER, ROOT, raised, record, rootBytes } from './fleet.ts'
+import { NO_BEACONS } from './no-beacons.ts'
 
 describe('what a node restarts with', () => {
   const old = make({ clock: { alice: 1 } })
@@ -125,17 +126,7 @@ describe('what a node restarts with', () => {
     ['behind', 'SYNC_BEHIND'],
     ['clock-or-delay', 'SYNC_CLOCK_OR_DELAY'],
   ] as const)('says why what runs may not be the newest: %s', (state, code) => {
-    const freshness = { state: () => state, page: () => undefined, heardAny: () => false }
-    const node = new BenchNode(
-      {},
-      {
-        freshness: {
-          ...freshness,
-          lastHeard: () => ({ beaconMonoMs: 0, heardBeacon: false }),
-          silentKeys: () => 0,
-        },
-      },
-    )
+    const node = new BenchNode({}, { freshness: { ...NO_BEACONS, state: () => state } })
     node.start(stored([made], { active: { ...active, release: made.id } }))
     node.run({
       kind: 'activated',

@@ -4,18 +4,11 @@ import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
 import { CHANNEL, given, type Made, make, PEER, WALL_MS } from './fleet.ts'
+import { NO_BEACONS } from './no-beacons.ts'
 
 test('a beacon is heard once one has come since the start, in the moment of it, too', () => {
   let heardBeacon = false
-  const freshness = {
-    ...{
-      state: () => 'unjudged' as const,
-      page: () => undefined,
-      heardAny: () => false,
-      silentKeys: () => 0,
-    },
-    lastHeard: () => ({ beaconMonoMs: 5_000, heardBeacon }),
-  } as const
+  const freshness = { ...NO_BEACONS, lastHeard: () => ({ beaconMonoMs: 5_000, heardBeacon }) }
   const node = new BenchNode({}, { freshness })
   node.monoMs = 5_000
   node.start()
