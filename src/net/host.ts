@@ -95,8 +95,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     ...(await configuration(options, (make) => failures.noted(ports.firstOn(make)))),
     ...{ datastore, start: false },
   })
-  noteProtocolsOnce(node)
   guardPeerWrites(node, options.log)
+  // What was noted waits for no disk.
+  noteProtocolsOnce(node)
   const stop = async () => {
     await node.stop()
     await datastore.close()

@@ -27,7 +27,7 @@ export function noteProtocolsOnce(
     const peer = await merge(id, data, options)
     // Of one that has gone meanwhile, nobody would take it off again.
     if (node.getConnections(id).length > 0)
-      noted.set(key, { protocols: new Set([...(known?.protocols ?? []), ...protocols]), peer })
+      noted.set(key, { protocols: new Set([...(noted.get(key)?.protocols ?? []), ...protocols]), peer })
     return peer
   }
 }

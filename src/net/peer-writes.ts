@@ -1,18 +1,14 @@
 /** libp2p's writes to its peer store: none fails or holds up what it was made for, takes a record of ours away or brings one back. */
 import type { Libp2p, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
 import type { LogPort } from '../runtime/ports.ts'
-import { forgetGone, holdsRecord } from './remembered-peers.ts'
+import { forgetGone, holdsRecord, ON_DISK } from './remembered-peers.ts'
 import { inTime, Overdue, TimelyWrites } from './timely-writes.ts'
 
 type Node = Pick<Libp2p, 'peerId' | 'peerStore' | 'status' | 'addEventListener' | 'getConnections'>
 type Write = PeerStore['merge']
 
-/** What one that is here was said to speak. */
-interface Spoken {
-  readonly protocols: Set<string>
-  /** Not all of it could be written. */
-  isUnwritten: boolean
-}
+/** So many in a row say that it is over: a full disk takes some now and then, and is to be told once. */
+const WELL_WRITES = 100
 
 /**
  * libp2p 3.3.11 gives a stream up whose protocol it cannot write down, waits for as long as the disk takes, and never tells
@@ -24,10 +20,11 @@ interface Spoken {
 export function guardPeerWrites(node: Node, log: LogPort): void {
   const writes = new PeerWrites(node, log)
   const store: PeerStore = node.peerStore
-  store.merge = writes.guarded(store.merge.bind(store))
+  store.merge = writes.guarded(store.merge.bind(store), 'adds')
   const patch = store.patch.bind(store)
-  store.patch = writes.guarded((id, { metadata: _read, ...data }, options) => patch(id, data, options))
-  store.save = writes.guarded(store.save.bind(store))
+  const patchUnread: Write = (id, { metadata: _read, ...data }, options) => patch(id, data, options)
+  store.patch = writes.guarded(patchUnread, 'replaces')
+  store.save = writes.guarded(store.save.bind(store), 'replaces')
   store.get = writes.guardedGet(store.get.bind(store))
   store.delete = writes.guardedDelete(store.delete.bind(store))
   // After libp2p's own listener, which asks what the peer spoke.
@@ -38,94 +35,95 @@ class PeerWrites {
   readonly #node: Node
   readonly #log: LogPort
   readonly #disk = new TimelyWrites()
-  readonly #spoken = new Map<string, Spoken>()
-  #told = false
+  /** What those that are here speak, where it could not be written. */
+  readonly #unwritten = new Map<string, readonly string[]>()
+  #told: 'hangs' | 'fails' | undefined
+  /** In a row, since the last that was not kept. */
+  #well = 0
 
   constructor(node: Node, log: LogPort) {
     this.#node = node
     this.#log = log
   }
 
-  guarded(write: Write): Write {
+  /** A record of ours is waited for however late it is, and refused aloud while the disk hangs. */
+  guarded(write: Write, protocols: 'adds' | 'replaces'): Write {
     return async (id, data, options) => {
       const isOurs = holdsRecord(data)
       // What was begun before the connection's end, its end waits for before it forgets.
       const isLate = !isOurs && !this.#isHere(id)
-      const forget = async () => {
+      const written = async () => {
+        const peer = await this.#disk.of(() => write(id, data, options), options?.signal)
         if (isLate && !this.#isHere(id)) await forgetGone(this.#node, id, this.#log)
+        return peer
       }
-      let begun: Promise<Peer> | undefined
-      const begin = () => {
-        begun = write(id, data, options)
-        return begun
-      }
-      this.#note(id, data)
+      if (isOurs) return written()
       try {
-        const peer = await this.#disk.of(begin, isOurs)
-        await inTime(forget()).catch(() => undefined)
+        const peer = await inTime(written())
+        this.#well += 1
         return peer
       } catch (error) {
-        if (isOurs || options?.signal?.aborted === true) throw error
-        // Once it has ended after all, there may be something to forget.
-        void begun?.then(forget, () => undefined)
-        return this.#unwritten(id, data, error as Error)
+        if (options?.signal?.aborted === true) throw error
+        this.#tell(error as Error)
+        return this.#keep(id, data, protocols === 'replaces' && data.protocols !== undefined)
       }
     }
   }
 
   guardedGet(get: PeerStore['get']): PeerStore['get'] {
     return async (id, options) => {
-      const spoken = this.#spoken.get(id.toString())
-      if (spoken === undefined) return get(id, options)
-      const said = peerOf(id, spoken.protocols)
-      // Behind a write that hangs, it waits for it.
-      if (spoken.isUnwritten && this.#disk.areLate) return said
+      if (options === ON_DISK) return get(id, options)
+      // Who asks at the end of a connection is to know it, too.
+      const before = this.#unwritten.get(id.toString())
+      const found = get(id, options)
       try {
-        const peer = await inTime(get(id, options))
-        if (!spoken.isUnwritten) return peer
-        return { ...peer, protocols: [...new Set([...peer.protocols, ...spoken.protocols])] }
+        const peer = await inTime(found)
+        const said = this.#unwritten.get(id.toString()) ?? before
+        return said === undefined ? peer : { ...peer, protocols: [...new Set([...peer.protocols, ...said])] }
       } catch (error) {
-        if (spoken.isUnwritten || error instanceof Overdue) return said
+        const said = this.#unwritten.get(id.toString()) ?? before
+        if (said !== undefined) return peerOf(id, said)
+        if (error instanceof Overdue) return found
         throw error
       }
     }
   }
 
   guardedDelete(remove: PeerStore['delete']): PeerStore['delete'] {
-    return (id, options) => this.#disk.of(async () => remove(id, options), true)
+    return (id, options) => this.#disk.of(async () => remove(id, options), options?.signal)
   }
 
   gone(id: PeerId): void {
-    this.#spoken.delete(id.toString())
+    this.#unwritten.delete(id.toString())
   }
 
   #isHere(id: PeerId): boolean {
     return id.equals(this.#node.peerId) || this.#node.getConnections(id).length > 0
   }
 
-  #note(id: PeerId, { protocols = [] }: PeerData): Spoken | undefined {
-    if (!this.#isHere(id)) return undefined
-    const key = id.toString()
-    const spoken = this.#spoken.get(key) ?? { protocols: new Set(), isUnwritten: false }
-    for (const protocol of protocols) spoken.protocols.add(protocol)
-    this.#spoken.set(key, spoken)
-    return spoken
+  /** In memory, for as long as it is here. */
+  #keep(id: PeerId, { protocols = [] }: PeerData, isAll: boolean): Peer {
+    const before = isAll ? [] : (this.#unwritten.get(id.toString()) ?? [])
+    const said = [...new Set([...before, ...protocols])]
+    if (this.#isHere(id)) this.#unwritten.set(id.toString(), said)
+    return peerOf(id, said)
   }
 
-  #unwritten(id: PeerId, data: PeerData, { message }: Error): Peer {
-    // A store that is closed beneath the last writes is no trouble.
-    if (!this.#told && this.#node.status === 'started') {
-      const text = `what peers speak is not kept: ${message}; is the disk of the data folder full, or does it hang?`
+  #tell(error: Error): void {
+    const isOverdue = error instanceof Overdue
+    // A store that is closed beneath the last writes is no trouble, nor is one whose writes end late.
+    if (this.#node.status !== 'started' || (isOverdue && !this.#disk.isStill)) return
+    const kind = isOverdue ? 'hangs' : 'fails'
+    if (kind !== this.#told || this.#well >= WELL_WRITES) {
+      const text = `what peers speak is not kept: ${error.message}; is the disk of the data folder full, or does it hang?`
       this.#log.note({ kind: 'note', level: 'warn', code: 'STORE_FAILED', text })
-      this.#told = true
     }
-    const spoken = this.#note(id, data)
-    if (spoken !== undefined) spoken.isUnwritten = true
-    return peerOf(id, spoken?.protocols ?? data.protocols ?? [])
+    this.#told = kind
+    this.#well = 0
   }
 }
 
-const peerOf = (id: PeerId, protocols: Iterable<string>): Peer => ({
+const peerOf = (id: PeerId, protocols: readonly string[]): Peer => ({
   id,
   addresses: [],
   protocols: [...protocols],

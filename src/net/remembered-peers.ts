@@ -1,5 +1,5 @@
 /** Signed records of peers, kept in libp2p's peer store beside their addresses, for the next start. */
-import type { PeerData, PeerId } from '@libp2p/interface'
+import type { AbortOptions, PeerData, PeerId } from '@libp2p/interface'
 import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { LevelDatastore } from 'datastore-level'
@@ -16,6 +16,9 @@ import { openPeerRecord } from '../trust/peer-record.ts'
 const METADATA_KEY = 'confmesh-record'
 /** Before each peer's id in the peer store (`@libp2p/peer-store` 12.0.28). No contract of theirs. */
 const PEERS = '/peers/'
+
+/** Asks the peer store for what was written of a peer, and not for what is known of it beside that (`peer-writes.ts`). */
+export const ON_DISK: AbortOptions = {}
 
 /** @throws whatever the peer store or the codec throws; the record was verified by the core */
 export async function rememberPeer(
@@ -52,8 +55,8 @@ export async function forgetGone(
   log: LogPort,
 ): Promise<void> {
   try {
-    const { metadata } = await peerStore.get(peer).catch(() => ({ metadata: new Map() }))
-    if (!metadata.has(METADATA_KEY)) await peerStore.delete(peer)
+    const found = await peerStore.get(peer, ON_DISK).catch(unlessFound)
+    if (found?.metadata.has(METADATA_KEY) === false) await peerStore.delete(peer)
   } catch (error) {
     const text = `a peer that is gone stays in the peer store: ${(error as Error).message}`
     log.note({ kind: 'note', level: 'debug', code: 'STORE_FAILED', text })
@@ -153,16 +156,18 @@ async function remembered(
   id: PeerId,
   limits: Limits,
 ): Promise<Remembered | undefined> {
-  const peer = await peerStore.get(id).catch((error: Error) => {
-    // it has aged meanwhile, or gone
-    if (error.name !== 'NotFoundError') throw error
-  })
+  const peer = await peerStore.get(id, ON_DISK).catch(unlessFound)
   const record = peer?.metadata.get(METADATA_KEY)
   if (record === undefined) return undefined
   const { at, chain } = openPeerRecord(record, limits)
   const nowMs = Date.now()
   const hasEnded = chain.some((link) => endOf(link, limits) < nowMs - limits.admitSkewMs)
   return { id, record, at: Math.min(at, nowMs), hasEnded }
+}
+
+/** It has aged meanwhile, or gone. @throws what else keeps it from being read */
+function unlessFound(error: Error): undefined {
+  if (error.name !== 'NotFoundError') throw error
 }
 
 function endOf(certificate: Uint8Array, limits: Limits): number {

@@ -1,4 +1,4 @@
-/** Writes to a disk that may hang: whoever made one goes on without it, and few are under way. */
+/** Writes to a disk that may hang: who made one goes on without it after a while, and beside many that hang none is begun. */
 import { poolThreads } from '../runtime/pool-threads.ts'
 import { Deadline } from './deadline.ts'
 
@@ -14,62 +14,47 @@ export class Overdue extends Error {
 /** @throws Overdue; what was under way goes on, and what becomes of it is not heard */
 export function inTime<T>(work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const deadline = deadlineOf(() => reject(new Overdue()))
+    const deadline = new Deadline(WRITE_MS)
+    deadline.signal.addEventListener('abort', () => reject(new Overdue()), { once: true })
     work.finally(() => deadline.clear()).then(resolve, reject)
   })
 }
 
 /**
- * One that hangs keeps a thread that all files of the process need, hence a quarter of them at most. While one does, no other
- * is taken.
+ * One that hangs may keep a thread that all files of the process need: while as many as a quarter of them do, no other is begun.
+ * Where any ends meanwhile, the disk is slow or its queue is long, and all are begun as ever.
  */
 export class TimelyWrites {
   readonly #most = Math.max(1, Math.floor(poolThreads() / 4))
-  readonly #waiting: (() => void)[] = []
-  #underWay = 0
-  #late = 0
+  #ended = 0
+  /** Under way for so long that they should have ended, and in all that time, and since, no other has. */
+  readonly #late = new Set<Promise<unknown>>()
 
-  get areLate(): boolean {
-    return this.#late > 0
+  /** Nothing ends any more. */
+  get isStill(): boolean {
+    return this.#late.size > 0
   }
 
   /**
-   * In the order of calls.
-   * @param isPatient its end is waited for, however late, where it was taken at all
-   * @throws Overdue, at once while the disk hangs; and what `begin` throws
+   * Begins at once, and waits for its end.
+   * @param signal what ends by it is no answer of the disk
+   * @throws Overdue, at once, while the disk hangs; and what `begin` throws
    */
-  of<T>(begin: () => Promise<T>, isPatient = false): Promise<T> {
-    if (this.areLate) return Promise.reject(new Overdue())
-    return new Promise((resolve, reject) => {
-      let hasBegun = false
-      let isLate = false
-      const overdue = () => {
-        isLate = hasBegun
-        if (isLate) this.#late += 1
-        else this.#waiting.splice(this.#waiting.indexOf(start), 1)
-        if (!isPatient) reject(new Overdue())
-      }
-      let deadline = isPatient ? undefined : deadlineOf(overdue)
-      const start = () => {
-        hasBegun = true
-        deadline ??= deadlineOf(overdue)
-        this.#underWay += 1
-        const ended = () => {
-          deadline?.clear()
-          this.#underWay -= 1
-          if (isLate) this.#late -= 1
-          this.#waiting.shift()?.()
-        }
-        begin().finally(ended).then(resolve, reject)
-      }
-      if (this.#underWay < this.#most) start()
-      else this.#waiting.push(start)
+  async of<T>(begin: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (this.#late.size >= this.#most) throw new Overdue()
+    const before = this.#ended
+    const work = begin()
+    inTime(work).catch((error) => {
+      if (error instanceof Overdue && this.#ended === before) this.#late.add(work)
     })
+    try {
+      return await work
+    } finally {
+      if (signal?.aborted === true) this.#late.delete(work)
+      else {
+        this.#ended += 1
+        this.#late.clear()
+      }
+    }
   }
-}
-
-function deadlineOf(overdue: () => void): Deadline {
-  const deadline = new Deadline(WRITE_MS)
-  deadline.signal.addEventListener('abort', overdue, { once: true })
-  return deadline
 }

@@ -1,20 +1,28 @@
 /** libp2p on loopback with its peer store on a disk that takes nothing, or is slow. */
 
+import { setImmediate as setImmediateAsync, setTimeout as setTimeoutAsync } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Libp2p, PeerData, PeerId } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { afterEach, expect, test, vi } from 'vitest'
+import type { LevelDatastore } from 'datastore-level'
+import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { noteProtocolsOnce } from '../../../src/net/noted-protocols.ts'
 import { guardPeerWrites } from '../../../src/net/peer-writes.ts'
+import { forgetGone } from '../../../src/net/remembered-peers.ts'
 import type { EffectOf } from '../../../src/runtime/ports.ts'
+import { lockAlone } from './own-locks.ts'
 import { plainHost } from './plain-host.ts'
 
 const ECHO = '/echo/1.0.0'
 /** Handled once writes are guarded. */
 const LATER = '/later/1.0.0'
+const RECORD = { metadata: { 'confmesh-record': new Uint8Array(3) } }
 const running: Libp2p[] = []
 const strangerId = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+const idsIn = async (node: Libp2p) => (await node.peerStore.all()).map(({ id }) => `${id}`)
+beforeAll(lockAlone)
 afterEach(async () => {
+  vi.restoreAllMocks()
   vi.unstubAllEnvs()
   await Promise.all(running.splice(0).map((node) => node.stop()))
 })
@@ -29,21 +37,24 @@ const plain = async (): Promise<Libp2p> => {
 }
 
 /** A host as ours, before each of its writes `before` is asked. */
-async function guardedHost(before: (id: PeerId, data: PeerData) => Promise<void>) {
+async function guardedHost(before?: (id: PeerId, data: PeerData) => Promise<void>) {
   const node = await plain()
   const notes: EffectOf<'note'>[] = []
   const store = node.peerStore
-  for (const write of ['merge', 'patch', 'save'] as const) {
+  for (const write of before === undefined ? [] : (['merge', 'patch', 'save'] as const)) {
     const original = store[write].bind(store)
     store[write] = async (id, data, options) => {
-      await before(id, data)
+      await before?.(id, data)
       return original(id, data, options)
     }
   }
-  noteProtocolsOnce(node)
   guardPeerWrites(node, { note: (effect) => void notes.push(effect) })
+  noteProtocolsOnce(node)
   return { node, notes }
 }
+
+const diskOf = (node: Libp2p) =>
+  (node as unknown as { components: { datastore: LevelDatastore } }).components.datastore
 
 async function echoed(from: Libp2p, to: Libp2p): Promise<void> {
   const connection = await from.dial(to.getMultiaddrs())
@@ -100,35 +111,158 @@ test('what is written of a stranger once it is gone is forgotten again, a record
   expect(await node.peerStore.has(stranger.peerId)).toBe(true)
 })
 
-test('while a disk hangs few writes are begun, and nobody waits for one; what ends late is forgotten as well', {
+test('while a disk hangs nobody waits for a write, and no more are begun; what ends late is forgotten as well', {
   timeout: 10_000,
 }, async () => {
   vi.stubEnv('UV_THREADPOOL_SIZE', '8')
-  let begun = 0
+  const begun: PeerId[] = []
   let gate = Promise.resolve()
-  const { node, notes } = await guardedHost(() => {
-    begun += 1
+  const { node, notes } = await guardedHost((id) => {
+    if (!id.equals(node.peerId)) begun.push(id)
     return gate
   })
-  begun = 0
   let answer = () => {}
   gate = new Promise((resolve) => {
     answer = resolve
   })
-  const others = await Promise.all(Array.from({ length: 8 }, strangerId))
-  await Promise.all(others.map((id) => node.peerStore.merge(id, { protocols: [ECHO] })))
+  const [known, ...others] = (await Promise.all(Array.from({ length: 8 }, strangerId))) as [PeerId]
+  for (const some of [others.slice(0, 1), others.slice(1)])
+    await Promise.all(some.map((id) => node.peerStore.merge(id, { protocols: [ECHO] })))
   await node.peerStore.merge(node.peerId, { protocols: [LATER] })
   expect((await node.peerStore.get(node.peerId)).protocols).toContain(LATER)
-  const [other] = others as [PeerId]
-  const record = { metadata: { 'confmesh-record': new Uint8Array(3) } }
-  await expect(node.peerStore.merge(other, record)).rejects.toThrow('has not answered')
-  await expect(node.peerStore.delete(other)).rejects.toThrow('has not answered')
-  expect([begun, notes.length]).toEqual([2, 1])
+  await expect(node.peerStore.merge(known, RECORD)).rejects.toThrow('has not answered')
+  await expect(node.peerStore.delete(known)).rejects.toThrow('has not answered')
+  expect([begun.length, notes.length]).toEqual([others.length, 1])
   answer()
-  await expect.poll(() => node.peerStore.merge(other, record).then(() => 'kept', String)).toBe('kept')
-  await expect
-    .poll(() => node.peerStore.all().then((all) => all.map(({ id }) => `${id}`)))
-    .toEqual([`${other}`])
+  await expect.poll(() => node.peerStore.merge(known, RECORD).then(() => 'kept', String)).toBe('kept')
+  await expect.poll(() => idsIn(node)).toEqual([`${known}`])
+})
+
+test('a write that is given up says nothing of the disk', { timeout: 10_000 }, async () => {
+  let gate = Promise.resolve()
+  const { node } = await guardedHost(() => gate)
+  const known = await strangerId()
+  const givenUp = async (others: number) => {
+    const giveUp = new AbortController()
+    gate = new Promise((_, reject) =>
+      giveUp.signal.addEventListener('abort', () => reject(new Error('late'))),
+    )
+    const given = node.peerStore.merge(known, { protocols: [ECHO] }, giveUp)
+    gate = new Promise(() => {})
+    const hung = Array.from({ length: others }, () => node.peerStore.merge(known, { protocols: [ECHO] }))
+    await Promise.all([given, ...hung])
+    gate = Promise.resolve()
+    await expect(node.peerStore.merge(known, RECORD)).rejects.toThrow('has not answered')
+    giveUp.abort()
+    for (let turns = 0; turns < 5; turns += 1) await setImmediateAsync()
+  }
+  await givenUp(0)
+  await node.peerStore.merge(known, RECORD)
+  await givenUp(1)
+  await expect(node.peerStore.merge(known, RECORD)).rejects.toThrow('has not answered')
+})
+
+test('on a disk that only is slow all writes are begun, and nothing is told', {
+  timeout: 15_000,
+}, async () => {
+  const begun: PeerId[] = []
+  const threads = Array.from({ length: 4 }, () => Promise.resolve())
+  const { node, notes } = await guardedHost((id) => {
+    if (id.equals(node.peerId)) return Promise.resolve()
+    const at = begun.push(id) % threads.length
+    const turn = (threads[at] ?? Promise.resolve()).then(() => setTimeoutAsync(30))
+    threads[at] = turn
+    return turn
+  })
+  const known = await strangerId()
+  const others = await Promise.all(Array.from({ length: 200 }, strangerId))
+  await Promise.all(others.map((id) => node.peerStore.merge(id, { protocols: [ECHO] })))
+  await node.peerStore.merge(known, RECORD)
+  expect([begun.length, notes]).toEqual([others.length + 1, []])
+  await expect.poll(() => idsIn(node), { timeout: 5_000 }).toEqual([`${known}`])
+})
+
+test('a stream of a protocol that is noted opens at once while what is written of another peer hangs', async () => {
+  let isHung = false
+  const { node } = await guardedHost(() => (isHung ? new Promise(() => {}) : Promise.resolve()))
+  const other = await plain()
+  await echoed(node, other)
+  isHung = true
+  void node.peerStore.merge(await strangerId(), { protocols: [ECHO] })
+  const sinceMs = performance.now()
+  await node.getConnections(other.peerId)[0]?.newStream(ECHO)
+  expect(performance.now() - sinceMs).toBeLessThan(500)
+})
+
+test('of what a peer says anew and anew of itself, and cannot be written, the last alone is known', async () => {
+  const { node } = await guardedHost(() => Promise.reject(new Error('ENOSPC')))
+  const other = await plain()
+  const identified = new Promise((resolve) => node.addEventListener('peer:identify', resolve, { once: true }))
+  await node.dial(other.getMultiaddrs())
+  await identified
+  for (let round = 0; round < 100; round += 1)
+    await node.peerStore.patch(other.peerId, { protocols: [`/${round}`] })
+  await node.peerStore.patch(other.peerId, { metadata: new Map() })
+  await node.peerStore.merge(other.peerId, { protocols: ['/100'] })
+  diskOf(node).get = () => Promise.reject(new Error('EIO'))
+  const { protocols } = await node.peerStore.get(other.peerId)
+  expect(protocols.filter((protocol) => /^\/[0-9]+$/.test(protocol))).toEqual(['/99', '/100'])
+})
+
+test('a record on its way to a slow disk outlasts the end of its peer', async () => {
+  const { node } = await guardedHost()
+  const disk = diskOf(node)
+  const put = disk.put.bind(disk)
+  disk.put = async (...of) => {
+    await setTimeoutAsync(30)
+    return put(...of)
+  }
+  const known = await strangerId()
+  const others = await Promise.all(Array.from({ length: 8 }, strangerId))
+  vi.spyOn(node, 'getConnections').mockReturnValue([{}] as never)
+  await node.peerStore.merge(known, { protocols: [ECHO] })
+  const writes = others.map((id) => node.peerStore.merge(id, { protocols: [ECHO] }))
+  const kept = node.peerStore.merge(known, RECORD)
+  await forgetGone(node, known, { note: () => {} })
+  await Promise.all([...writes, kept])
+  expect(await idsIn(node)).toContain(`${known}`)
+})
+
+test('a record is not taken for none where what its peer speaks is known from memory', async () => {
+  let isFull = false
+  const { node } = await guardedHost(() => (isFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve()))
+  const { peerId } = await plain()
+  await node.peerStore.merge(peerId, RECORD)
+  vi.spyOn(node, 'getConnections').mockReturnValue([{}] as never)
+  isFull = true
+  await node.peerStore.patch(peerId, { protocols: [ECHO] })
+  const disk = diskOf(node)
+  const get = disk.get.bind(disk)
+  let answer = () => {}
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  disk.get = (...of) => answered.then(() => get(...of))
+  const forgotten = forgetGone(node, peerId, { note: () => {} })
+  expect((await node.peerStore.get(peerId)).metadata.size).toBe(0)
+  answer()
+  await forgotten
+  expect(await idsIn(node)).toEqual([`${peerId}`])
+})
+
+test('what is not kept is told once while it lasts, and again when it comes back', async () => {
+  let isFull = true
+  const { node, notes } = await guardedHost(() =>
+    isFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve(),
+  )
+  const write = (): Promise<unknown> => node.peerStore.merge(node.peerId, { protocols: [LATER] })
+  for (const wellAtFirst of [0, 0, 1, 0, 100, 0]) {
+    isFull = false
+    for (let at = 0; at < wellAtFirst; at += 1) await write()
+    isFull = true
+    await write()
+  }
+  expect(notes).toHaveLength(2)
 })
 
 test('who goes while what is written of it hangs is told to gossip all the same', {
@@ -140,11 +274,8 @@ test('who goes while what is written of it hangs is told to gossip all the same'
     onConnect: (peer) => void topology.push(`here ${peer}`),
     onDisconnect: (peer) => void topology.push(`gone ${peer}`),
   })
-  const { datastore } = (node as unknown as { components: { datastore: { put: () => Promise<void> } } })
-    .components
-  datastore.put = () => new Promise(() => {})
-  // guarded, too: locks of the peer store are those of all hosts in a process
-  const { node: other } = await guardedHost(async () => {})
+  diskOf(node).put = () => new Promise(() => {})
+  const other = await plain()
   await other.handle(LATER, () => {})
   await echoed(other, node)
   await expect.poll(() => topology, { timeout: 5_000 }).toEqual([`here ${other.peerId}`])

@@ -39,6 +39,14 @@ test('a protocol of a peer is noted once, whoever opens how many streams', async
   expect(merged).toEqual(['a /x', 'a /y', 'b /x'])
 })
 
+test('of two that are noted at a time neither is lost', async () => {
+  const { merged, peerStore } = node()
+  const both = ['/x', '/y'].map((protocol) => peerStore.merge(idOf('a'), { protocols: [protocol] }))
+  await Promise.all(both)
+  await peerStore.merge(idOf('a'), { protocols: ['/x', '/y'] })
+  expect(merged).toEqual(['a /x', 'a /y'])
+})
+
 test('and again on another connection', async () => {
   const { merged, peerStore, connected, disconnect } = node()
   await peerStore.merge(idOf('a'), { protocols: ['/x'] })
