@@ -137,8 +137,13 @@ export class FolderWatch {
 async function watchedAt(dir: string): Promise<Watched> {
   const lock = join(dir, LOCK)
   try {
-    const [{ dev, ino }, { type }] = await Promise.all([stat(lock, { bigint: true }), statfs(dir)])
-    return { dir, lock, device: dev, inode: ino, isLocal: LOCAL.has(type), isSilent: false }
+    // Some file systems do not say what they are.
+    const isLocal = statfs(dir).then(
+      ({ type }) => LOCAL.has(type),
+      () => false,
+    )
+    const { dev, ino } = await stat(lock, { bigint: true })
+    return { dir, lock, device: dev, inode: ino, isLocal: await isLocal, isSilent: false }
   } catch (error) {
     throw storeError(error, dir)
   }

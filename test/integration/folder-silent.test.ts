@@ -99,6 +99,13 @@ test('a silent server keeps neither commits nor the process waiting, is asked no
   expect(lookedInPlace()).toContain(join(base, 'data', 'store', 'LOCK'))
 })
 
+test('one whose file system does not say what it is, is asked as one of another host is', async () => {
+  vi.mocked(statfs).mockRejectedValue(Object.assign(new Error('ENOSYS'), { code: 'ENOSYS' }))
+  await open(NEVER_MS)
+  await commit(1)
+  expect(lookedInPlace()).not.toContain(lock())
+})
+
 test('a commit under way when it falls silent goes on without it', { timeout: 10_000 }, async () => {
   await open(100)
   fallSilent()
