@@ -58,14 +58,16 @@ class PeerWrites {
         return peer
       }
       if (isOurs) return written()
+      const isAll = protocols === 'replaces' && data.protocols !== undefined
       try {
         const peer = await inTime(written())
         this.#well += 1
+        if (isAll) this.#unwritten.delete(id.toString())
         return peer
       } catch (error) {
         if (options?.signal?.aborted === true) throw error
         this.#tell(error as Error)
-        return this.#keep(id, data, protocols === 'replaces' && data.protocols !== undefined)
+        return this.#keep(id, data, isAll)
       }
     }
   }

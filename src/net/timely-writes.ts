@@ -21,18 +21,19 @@ export function inTime<T>(work: Promise<T>): Promise<T> {
 }
 
 /**
- * One that hangs may keep a thread that all files of the process need: while as many as a quarter of them do, no other is begun.
- * Where any ends meanwhile, the disk is slow or its queue is long, and all are begun as ever.
+ * One that hangs may keep a thread that all files of the process need: while as many as a quarter of them are under way, and none
+ * has ended for long, no other is begun. Where any ends the disk is slow or its queue is long, and all are begun as ever.
  */
 export class TimelyWrites {
   readonly #most = Math.max(1, Math.floor(poolThreads() / 4))
-  #ended = 0
-  /** Under way for so long that they should have ended, and in all that time, and since, no other has. */
-  readonly #late = new Set<Promise<unknown>>()
+  readonly #underWay = new Set<Promise<unknown>>()
+  /** Since the last one ended, or the first of them began. */
+  #deadline: Deadline | undefined
+  #isStill = false
 
   /** Nothing ends any more. */
   get isStill(): boolean {
-    return this.#late.size > 0
+    return this.#isStill
   }
 
   /**
@@ -41,20 +42,28 @@ export class TimelyWrites {
    * @throws Overdue, at once, while the disk hangs; and what `begin` throws
    */
   async of<T>(begin: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (this.#late.size >= this.#most) throw new Overdue()
-    const before = this.#ended
+    if (this.#isStill && this.#underWay.size >= this.#most) throw new Overdue()
     const work = begin()
-    inTime(work).catch((error) => {
-      if (error instanceof Overdue && this.#ended === before) this.#late.add(work)
-    })
+    this.#underWay.add(work)
+    if (this.#underWay.size === 1) this.#wait()
     try {
       return await work
     } finally {
-      if (signal?.aborted === true) this.#late.delete(work)
-      else {
-        this.#ended += 1
-        this.#late.clear()
-      }
+      this.#underWay.delete(work)
+      if (signal?.aborted !== true || this.#underWay.size === 0) this.#wait()
     }
+  }
+
+  /** For the next one that ends. */
+  #wait(): void {
+    this.#deadline?.clear()
+    this.#deadline = undefined
+    this.#isStill = false
+    if (this.#underWay.size === 0) return
+    this.#deadline = new Deadline(WRITE_MS)
+    const still = () => {
+      this.#isStill = true
+    }
+    this.#deadline.signal.addEventListener('abort', still, { once: true })
   }
 }
