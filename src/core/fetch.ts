@@ -288,7 +288,8 @@ export class Fetch {
     if (some.length === 0) return
     for (const job of some) this.#advance(step, journey, job)
     if (!this.#disk.takesNoBlocks) this.#disk.complain(step, UNAVAILABLE_MS)
-    complain(step, this.stuck(step.now.monoMs, UNAVAILABLE_MS, some), this.#hooks)
+    const [someone] = journey.admitted()
+    complain(step, this.stuck(step.now.monoMs, UNAVAILABLE_MS, some), this.#hooks, someone === undefined)
     this.#pump(step, journey)
   }
 
@@ -362,7 +363,7 @@ export class Fetch {
     // Until now nobody was to bring anything: reading what is here may have taken long.
     if (isFirst) job.progressMonoMs = step.now.monoMs
     if (job.missing.size > 0) this.#lacks(step, journey, job)
-    // What counts as whole was offered as that, and of what did until now all that is here is by now.
+    // What still counts as whole was offered as whole; where it does no longer, `#lacks` has told of all that is here.
     if (from !== undefined) this.#offers.onHere(step, journey, job, from)
   }
 

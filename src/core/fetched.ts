@@ -13,9 +13,9 @@ export function fetchedOf({ state, epoch }: Cell): ReadonlySet<ReleaseId | undef
   return new Set([targetOf(floor), active?.release, back])
 }
 
-/** Asked for until it comes: it is named by order, or its files are to be put in place. Others may be nowhere any more. */
-export const isAwaited = ({ state, restoring, stepsBack }: Cell, release: ReleaseId): boolean =>
-  isNamed(state, release) || (release === state.active?.release && (restoring || stepsBack !== undefined))
+/** Asked for until it comes: order names it, or applications read it. Others may be nowhere any more. */
+export const isAwaited = ({ state }: Cell, release: ReleaseId): boolean =>
+  isNamed(state, release) || release === state.active?.release
 
 /** Of a channel's state what concerns the newest, or what applications see, is said; the rest by a log line. */
 export function sayFailed(

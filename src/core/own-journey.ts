@@ -60,10 +60,11 @@ export class OwnJourney implements Journey {
       failed: (step, ...what) => sayFailed(node, step, ...what),
       stuck: (step, channel, release) => {
         const cell = node.cells.get(channel)
-        if (cell !== undefined && isAwaited(cell, release)) return
+        if (cell !== undefined && isAwaited(cell, release)) return true
         // Begun again with the next write of its channel, or start.
         this.fetch.stop(release)
         hooks.fetchEnded(step)
+        return false
       },
       lacks: (step, release) => unwhole(node, step, release),
       ended: (step) => hooks.fetchEnded(step),
@@ -361,7 +362,7 @@ export class OwnJourney implements Journey {
     settleCell(this.#node, step, cell)
   }
 
-  /** A newer target ends an older fetch; its blocks stay. What lost a block and is shown, or may be gone back to, is fetched on. */
+  /** A newer target ends an older fetch; its blocks stay. What is fetched beside it, and for how long: `fetched.ts`. */
   #fetchTarget(step: Step, cell: Cell): void {
     const { heads } = cell.state
     const needed = fetchedOf(cell)

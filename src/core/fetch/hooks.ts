@@ -12,8 +12,8 @@ export interface FetchProgress {
 export interface FetchHooks {
   /** The content can never be right: the publisher's fault, the gate stays closed. Or it cannot be had for now. */
   failed(step: Step, channel: Channel, release: ReleaseId, code: Code, text: string): void
-  /** No peer has given anything of it for long, and still does not. */
-  stuck(step: Step, channel: Channel, release: ReleaseId): void
+  /** No peer has given anything of it for long, and still does not. @returns whether it is asked for all the same */
+  stuck(step: Step, channel: Channel, release: ReleaseId): boolean
   /** It counted as whole, and something of it is gone. */
   lacks(step: Step, release: ReleaseId): void
   /** Its release was dropped. */

@@ -21,14 +21,24 @@ export function stuck(
   return some.filter((job) => !job.refused && job.missing.size > 0 && monoMs - servedMonoMs(job) >= ms)
 }
 
-/** Once of each, until a block of it comes. */
-export function complain(step: Step, jobs: readonly FetchJob[], { failed, stuck }: FetchHooks): void {
+/**
+ * Said once of each, until a block of it comes.
+ * @param isAlone nobody is there who could give one: nothing is given up for that, and its time begins anew
+ */
+export function complain(
+  step: Step,
+  jobs: readonly FetchJob[],
+  { failed, stuck }: FetchHooks,
+  isAlone: boolean,
+): void {
   for (const job of jobs) {
     const { id } = job.release
-    stuck(step, job.channel, id)
+    if (isAlone) job.passedMonoMs = step.now.monoMs
+    const goesOn = isAlone || stuck(step, job.channel, id)
     if (job.unavailable) continue
     job.unavailable = true
-    const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; asking on`
+    const then = goesOn ? 'asking on' : 'asked for again with the next release of its channel, or a start'
+    const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; ${then}`
     failed(step, job.channel, id, 'FETCH_UNAVAILABLE', text)
   }
 }

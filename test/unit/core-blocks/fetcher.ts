@@ -86,7 +86,7 @@ export function fetcher({
     failures.push(code)
     reasons.push(text)
   }
-  const fetch = new Fetch(bench.config, { failed, stuck: () => {}, lacks: () => {}, ended: () => {} })
+  const fetch = new Fetch(bench.config, { failed, stuck: () => true, lacks: () => {}, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []

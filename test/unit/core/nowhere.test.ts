@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
-import { activated, BenchNode, comes, ofKind } from './bench-node.ts'
+import { activated, BenchNode, comes, ofKind, soaked } from './bench-node.ts'
 import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes, WALL_MS } from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
@@ -33,9 +33,9 @@ function inVain(node: BenchNode, asked: readonly Effect[] = []): readonly Effect
 }
 
 /** After a start: the first has lost its content, this one is active, and that one, where it is another, the newest. */
-function started(active: Made, root = ROOT, change: object = {}, newest = active) {
+function started(active: Made, root = ROOT, change: object = {}, newest = active, peers = [PEER]) {
   const node = new BenchNode()
-  node.peer(PEER, { submit: true })
+  for (const peer of peers) node.peer(peer, { submit: true })
   const envelopes = [...new Set([good, newest])].map(({ id, envelope }) => ({
     release: id,
     channel: CHANNEL,
@@ -65,7 +65,11 @@ it('that nobody has is asked for no more once the next is active, until its chan
   const shown = node.persist(node.run(activated(next, 'healthy')))
   // It soaks meanwhile, which is written.
   const minute = inVain(node, [...still, ...shown])
-  expect(codes([...minute, ...inVain(node, minute)])).toEqual(['warn FETCH_UNAVAILABLE'])
+  const said = [...minute, ...inVain(node, minute)]
+  expect(codes(said)).toEqual(['warn FETCH_UNAVAILABLE'])
+  expect(ofKind(said, 'note').map(({ text }) => text)).toContainEqual(
+    expect.stringMatching(/any peer; asked for again with the next release of its channel, or a start$/),
+  )
   expect(wants(inVain(node))).toEqual([])
   expect(wants(comes(node, make({ clock: { alice: 3 }, text: 'c=1\n' }))).length).toBeGreaterThan(0)
 })
@@ -84,6 +88,25 @@ it('while its files are to be put right it is asked for on and on, whatever is t
   const minute = inVain(node, effects)
   const another = inVain(node, minute)
   expect(wants(inVain(node, another)).length).toBeGreaterThan(0)
+})
+
+it('what applications read is asked for on and on, though a newer release is kept back', () => {
+  const node = soaked(good)
+  comes(node, make({ clock: { alice: 3 }, text: 'c=1\n', header: { expires: WALL_MS - 1 } }))
+  node.run({ kind: 'blockLost', digest: sha256(good.block) })
+  node.monoMs += 10_000
+  node.run(TICK)
+  const asked = node.run({ kind: 'blockRead', digest: sha256(good.page), bytes: good.page })
+  const minute = inVain(node, asked)
+  expect(codes(minute)).toContain('error FETCH_UNAVAILABLE')
+  expect(wants(inVain(node, inVain(node, minute)), sha256(good.block)).length).toBeGreaterThan(0)
+})
+
+it('while nobody is there to give it nothing is given up', () => {
+  const { node, effects } = started(next, ROOT, { lastGood: good.id, lastGoodEpoch: 1 }, next, [])
+  inVain(node, effects)
+  node.peer(PEER, { submit: true })
+  expect(wants(inVain(node)).length).toBeGreaterThan(0)
 })
 
 it.each([
