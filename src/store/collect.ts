@@ -3,6 +3,7 @@ import { cachedBytes } from '../runtime/ports.ts'
 
 /** Digests looked at in one go. */
 const SLICE = 4_096
+
 export interface CollectInput {
   /** Every release stored with its pages, oldest first. */
   readonly releases: ReadonlyMap<ReleaseId, readonly Digest[]>

@@ -68,6 +68,10 @@ export const unwritten = (code: Code): Refusal => ({
   text: 'this seed cannot write to its disk; try another seed',
 })
 
+/** What is refused for a limit that another seed may have set higher. */
+const ofThisSeed = (what: string): string =>
+  `${what}, a limit of this seed (docs/limits.md); name another seed, or raise it here`
+
 export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`
 
 /** More than may be under way though no other upload is: to come back later would not help. */
@@ -81,8 +85,7 @@ export function tooMuchAlone(
       : ['maxStagedBytesPerAddress', maxStagedBytesPerAddress]
   if (bytes <= most) return undefined
   const what = `${mib(bytes)} of it are new here, and at most ${mib(most)} may be under way (limits.${name})`
-  const text = `${what}, a limit of this seed (docs/limits.md); name another seed, or raise it here`
-  return { code: 'LIMIT_CONTENT', text }
+  return { code: 'LIMIT_CONTENT', text: ofThisSeed(what) }
 }
 
 export const TOO_MANY_WAIT: Refusal = {
@@ -147,8 +150,7 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   // To come back later would not help: it is the release that is too much, here.
   if (judged.verdict === 'RATE' && judged.code !== undefined) {
     const what = judged.refusal?.text ?? 'the release is over a limit'
-    const text = `${what}, a limit of this seed (docs/limits.md); name another seed, or raise it here`
-    return { code: judged.code, text }
+    return { code: judged.code, text: ofThisSeed(what) }
   }
   const refusal = REFUSED[judged.verdict]
   if (refusal !== undefined) return refusal
