@@ -288,8 +288,8 @@ export class Fetch {
     if (some.length === 0) return
     for (const job of some) this.#advance(step, journey, job)
     if (!this.#disk.takesNoBlocks) this.#disk.complain(step, UNAVAILABLE_MS)
-    const [someone] = journey.admitted()
-    complain(step, this.stuck(step.now.monoMs, UNAVAILABLE_MS, some), this.#hooks, someone === undefined)
+    const stuck = this.stuck(step.now.monoMs, UNAVAILABLE_MS, some)
+    complain(step, stuck, this.#hooks, () => journey.admitted(), UNAVAILABLE_MS)
     this.#pump(step, journey)
   }
 

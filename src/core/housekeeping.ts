@@ -5,7 +5,7 @@ import { targetOf } from './channel.ts'
 import type { EventOf, Now, Ticket } from './events.ts'
 import type { Entry } from './ledger.ts'
 import { type AdmittedSession, mayShare } from './session.ts'
-import { isKnown, type NodeState, neededBy } from './state.ts'
+import { inSight, isKnown, type NodeState, neededBy } from './state.ts'
 import type { Step } from './step.ts'
 import { sliceOf } from './unsaved.ts'
 import type { Write } from './writes.ts'
@@ -260,9 +260,11 @@ export class Housekeeping {
 
   #counting(): ReleaseId[] {
     const counting = new Set<ReleaseId>()
-    for (const { state, stored } of this.#node.cells.values()) {
+    for (const cell of this.#node.cells.values()) {
+      const { state, stored } = cell
       if (!stored) continue
-      for (const id of [targetOf(state.floor), state.active?.release, state.lastGood])
+      const read = inSight(cell)?.release
+      for (const id of [targetOf(state.floor), state.active?.release, read, state.lastGood])
         if (id !== undefined && this.#node.whole.has(id)) counting.add(id)
     }
     return [...counting]

@@ -221,6 +221,10 @@ export function factsOf(cell: Cell): ChannelFacts {
   }
 }
 
+/** What applications read, by the files where there are any: what they show ahead of its check, too, or still in a step back. */
+export const inSight = ({ ahead, stepsBack, state }: Cell): ActiveRecord | undefined =>
+  ahead ?? stepsBack?.served ?? state.active
+
 /**
  * Releases whose envelope and content must stay: floor, heads, what runs, is shown or may be gone back to, the newest
  * before; and what a submission replaces that may yet not come.

@@ -2,6 +2,7 @@
  * Releases of which no peer gives what is missing. What only waits for its turn is none of them: what lacks least has the places
  * there are (`goes.ts`), and of a hundred under way most get no block for minutes, whoever has them.
  */
+import { type AdmittedSession, storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 import type { Disk } from './disk.ts'
 import type { FetchHooks } from './hooks.ts'
@@ -22,20 +23,26 @@ export function stuck(
 }
 
 /**
- * Said once of each, until a block of it comes.
- * @param isAlone nobody is there who could give one: nothing is given up for that, and its time begins anew
+ * Said once of each, until a block of it comes or it is given up. Where nobody who stores its channel was there for as long
+ * nothing is given up, and its time begins anew.
+ * @param ms so long they were without any block
  */
 export function complain(
   step: Step,
   jobs: readonly FetchJob[],
   { failed, stuck }: FetchHooks,
-  isAlone: boolean,
+  sessions: () => Iterable<AdmittedSession>,
+  ms: number,
 ): void {
+  if (jobs.length === 0) return
+  const { monoMs } = step.now
+  const there = [...sessions()].filter(({ sinceMonoMs }) => monoMs - sinceMonoMs >= ms)
   for (const job of jobs) {
     const { id } = job.release
-    if (isAlone) job.passedMonoMs = step.now.monoMs
+    const isAlone = !there.some(({ hello }) => storesChannel(hello.patterns, job.channel))
+    if (isAlone) job.passedMonoMs = monoMs
     const goesOn = isAlone || stuck(step, job.channel, id)
-    if (job.unavailable) continue
+    if (job.unavailable && goesOn) continue
     job.unavailable = true
     const then = goesOn ? 'asking on' : 'asked for again with the next release of its channel, or a start'
     const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; ${then}`

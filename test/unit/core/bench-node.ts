@@ -119,7 +119,7 @@ export class BenchNode {
       direction: options.direction ?? 'outbound',
       address: `/ip4/10.0.0.1/tcp/1/p2p/${peer}`,
       ownHost: false,
-      sinceMonoMs: 0,
+      sinceMonoMs: this.monoMs,
       hello: {
         type: 'hello',
         chain: [],

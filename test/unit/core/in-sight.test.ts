@@ -1,5 +1,6 @@
 /** A release that files show while its hooks wait for a host that is short of processes: nothing older takes its place. */
 import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { BenchNode, comes, ofKind } from './bench-node.ts'
@@ -34,6 +35,7 @@ function restarted(soaked = true, read = [good, next]) {
     channels: [record([next.id], { active })] as never,
     envelopes: read.map(({ id, envelope }) => ({ release: id, channel: CHANNEL, bytes: envelope })),
     whole: [good.id, next.id],
+    blocks: new Set([good, next].flatMap(({ content }) => [...content.keys()])),
   })
   expect(activations(start)).toEqual(target(next))
   return { node, effects: node.run(done(next, 'short')) }
@@ -106,6 +108,41 @@ describe('after a start', () => {
     expect(activations(comes(node, newer))).toEqual(target(newer))
     expect(activations(node.run(done(newer, 'failed')))).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ target: newer.id, active: { id: next.id } })
+  })
+})
+
+describe('what files show ahead of its check, while a newer one is kept back', () => {
+  const late = make({ clock: { alice: 3 }, text: 'c=1\n', header: { expires: WALL_MS - 1 } })
+  const asked = (effects: readonly Effect[]) =>
+    ofKind(effects, 'request').filter(
+      ({ request: { message } }) => message.type === 'want' && message.digest === sha256(next.block),
+    )
+  const loses = (node: BenchNode): void => {
+    node.run({ kind: 'blockLost', digest: sha256(next.block) })
+    node.monoMs += 10_000
+    node.run(TICK)
+  }
+  const found = (node: BenchNode) =>
+    node.run({ kind: 'blockRead', digest: sha256(next.page), bytes: next.page })
+
+  it('is looked through where it may have lost a block, and that is fetched', () => {
+    const { node } = restarted()
+    comes(node, late)
+    loses(node)
+    expect(asked(found(node))).toHaveLength(1)
+  })
+
+  it('is fetched on', () => {
+    const { node } = restarted()
+    loses(node)
+    const [want] = asked(found(node))
+    comes(node, late)
+    const said = [node.run({ kind: 'requestFailed', id: want?.id ?? 0, code: 'NET_TIMEOUT' })]
+    for (let second = 0; second < 60; second += 1) {
+      node.monoMs += 1_000
+      said.push(node.run(TICK))
+    }
+    expect(asked(said.flat()).length).toBeGreaterThan(0)
   })
 })
 

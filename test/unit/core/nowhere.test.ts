@@ -4,7 +4,19 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import type { Event } from '../../../src/core/events.ts'
 import { activated, BenchNode, comes, ofKind, soaked } from './bench-node.ts'
-import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootBytes, WALL_MS } from './fleet.ts'
+import {
+  CHANNEL,
+  floorOf,
+  type Made,
+  make,
+  OTHER,
+  PEER,
+  ROOT,
+  raised,
+  record,
+  rootBytes,
+  WALL_MS,
+} from './fleet.ts'
 
 const good = make({ clock: { alice: 1 } })
 const next = make({ clock: { alice: 2 }, text: 'b=1\n' })
@@ -16,11 +28,11 @@ const wants = (effects: readonly Effect[], digest = sha256(good.page)) =>
 const codes = (effects: readonly Effect[]) =>
   ofKind(effects, 'note').flatMap(({ level, code }) => (level === 'debug' ? [] : [`${level} ${code}`]))
 
-/** A minute goes by, and whoever is asked has nothing. @returns what is said, and asked */
-function inVain(node: BenchNode, asked: readonly Effect[] = []): readonly Effect[] {
+/** A minute goes by, or less, and whoever is asked has nothing. @returns what is said, and asked */
+function inVain(node: BenchNode, asked: readonly Effect[] = [], seconds = 60): readonly Effect[] {
   const said: Effect[] = []
   let open = ofKind(asked, 'request')
-  for (let after = 0; after < 60; after += 1) {
+  for (let after = 0; after < seconds; after += 1) {
     const failed = open.map(({ id }): Event => ({ kind: 'requestFailed', id, code: 'NET_TIMEOUT' }))
     node.monoMs += 1_000
     node.wallMs += 1_000
@@ -63,10 +75,10 @@ it('that nobody has is asked for no more once the next is active, until its chan
 
   comes(node, next)
   const shown = node.persist(node.run(activated(next, 'healthy')))
-  // It soaks meanwhile, which is written.
+  // It soaks meanwhile, which is written: once more it begins, and is given up.
   const minute = inVain(node, [...still, ...shown])
   const said = [...minute, ...inVain(node, minute)]
-  expect(codes(said)).toEqual(['warn FETCH_UNAVAILABLE'])
+  expect(codes(said)).toEqual(['warn FETCH_UNAVAILABLE', 'warn FETCH_UNAVAILABLE'])
   expect(ofKind(said, 'note').map(({ text }) => text)).toContainEqual(
     expect.stringMatching(/any peer; asked for again with the next release of its channel, or a start$/),
   )
@@ -107,6 +119,27 @@ it('while nobody is there to give it nothing is given up', () => {
   inVain(node, effects)
   node.peer(PEER, { submit: true })
   expect(wants(inVain(node)).length).toBeGreaterThan(0)
+})
+
+it.each([
+  ['has been there for a moment', undefined],
+  ['stores other channels', ['db/*']],
+])('nor where all who are there %s', (_, patterns) => {
+  const { node, effects } = started(next, ROOT, { lastGood: good.id, lastGoodEpoch: 1 }, next, [])
+  if (patterns !== undefined) node.peer(PEER, { submit: true, patterns })
+  const asked = inVain(node, effects, 29)
+  node.peer(patterns === undefined ? PEER : OTHER, { submit: true })
+  expect(wants(inVain(node, inVain(node, asked, 4))).length).toBeGreaterThan(0)
+})
+
+it('that it is given up is said, though it was said before that it is asked for on', () => {
+  const { node, effects } = started(next, ROOT, { lastGood: good.id, lastGoodEpoch: 1 }, next, [])
+  const lonely = inVain(node, effects)
+  node.peer(PEER, { submit: true })
+  const texts = (said: readonly Effect[]) =>
+    ofKind(said, 'note').flatMap(({ code, text }) => (code === 'FETCH_UNAVAILABLE' ? [text] : []))
+  expect(texts(lonely)).toEqual([expect.stringMatching(/asking on$/)])
+  expect(texts(inVain(node))).toEqual([expect.stringMatching(/or a start$/)])
 })
 
 it.each([
