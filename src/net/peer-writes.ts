@@ -59,10 +59,13 @@ class PeerWrites {
       }
       if (isOurs) return written()
       const isAll = protocols === 'replaces' && data.protocols !== undefined
+      const key = id.toString()
+      const before = this.#unwritten.get(key)
       try {
         const peer = await inTime(written())
         this.#well += 1
-        if (isAll) this.#unwritten.delete(id.toString())
+        // What was kept meanwhile is newer.
+        if (isAll && this.#unwritten.get(key) === before) this.#unwritten.delete(key)
         return peer
       } catch (error) {
         if (options?.signal?.aborted === true) throw error

@@ -97,6 +97,25 @@ test('what libp2p has read of a peer before our record of it was written does no
   expect(protocols).toEqual([ECHO])
 })
 
+test('what could not be written stays known though an older write ends behind it', async () => {
+  const older = { protocols: [ECHO] }
+  let open = (): void => {}
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const { node } = await guardedHost(async (_, { protocols }) => {
+    if (protocols?.includes(LATER) === true) throw new Error('ENOSPC')
+    if (protocols?.join() === older.protocols.join()) await gate
+  })
+  const other = await plain()
+  await echoed(node, other)
+  const patched = node.peerStore.patch(other.peerId, older)
+  await node.peerStore.patch(other.peerId, { protocols: [ECHO, LATER] })
+  open()
+  await patched
+  expect((await node.peerStore.get(other.peerId)).protocols).toContain(LATER)
+})
+
 test('what is written of a stranger once it is gone is forgotten again, a record of ours is not', async () => {
   const { node } = await guardedHost(async () => {})
   const [stranger, known] = [await plain(), await plain()]
