@@ -50,12 +50,16 @@ export class Copies {
   readonly #heard = new LatestMap<PeerId, number>(MAX_HEARD)
   /** First copies given since the last that a doubt has cost, as far as they are saved up. */
   #earned = 0
+  /** A block's worth at a lower rate, too: with less nobody would get one, however long it waited. */
+  readonly #maxSpareBytes: number
   #spareBytes: number
   #lastMonoMs = 0
 
   constructor(config: CoreConfig) {
     this.#config = config
-    this.#spareBytes = config.limits.seedExtraBytesPerSecond
+    const { seedExtraBytesPerSecond, maxBlockBytes } = config.limits
+    this.#maxSpareBytes = seedExtraBytesPerSecond > 0 ? Math.max(seedExtraBytesPerSecond, maxBlockBytes) : 0
+    this.#spareBytes = this.#maxSpareBytes
   }
 
   /** What is given is booked. */
@@ -136,7 +140,7 @@ export class Copies {
   #ration(monoMs: number): boolean {
     const { seedExtraBytesPerSecond, maxBlockBytes } = this.#config.limits
     const earned = ((monoMs - this.#lastMonoMs) / 1_000) * seedExtraBytesPerSecond
-    this.#spareBytes = Math.min(seedExtraBytesPerSecond, this.#spareBytes + earned)
+    this.#spareBytes = Math.min(this.#maxSpareBytes, this.#spareBytes + earned)
     this.#lastMonoMs = monoMs
     if (this.#spareBytes < maxBlockBytes) return false
     this.#spareBytes -= maxBlockBytes

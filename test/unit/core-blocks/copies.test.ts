@@ -76,6 +76,26 @@ describe('a seed gives each block about once', () => {
     expect(judge(block, D, true, doubtMs + 1_000)).toEqual({ kind: 'give' })
   })
 
+  test('which holds a whole block at however low a rate: it is only longer until the next', () => {
+    const { journey, judge } = seed({ seedExtraBytesPerSecond: LIMITS.maxBlockBytes / 4 })
+    for (const asker of [A, B]) expect(judge(block, asker, true, 0)).toEqual({ kind: 'give' })
+    for (const gone of [A, B]) journey.links.delete(gone)
+    const later = { kind: 'later', retryAfterMs: LIMITS.avoidPeerMs }
+    expect(judge(block, C, false, 5_000)).toEqual({ kind: 'give' })
+    journey.links.delete(C)
+    expect(judge(block, D, false, 8_999)).toEqual(later)
+    expect(judge(block, D, false, 9_000)).toEqual({ kind: 'give' })
+    // No more than that is saved up.
+    const kinds = [0, 0].map(() => judge(block, D, true, 60_000).kind)
+    expect(kinds).toEqual(['give', 'later'])
+  })
+
+  test('and nothing where the rate is none', () => {
+    const { judge } = seed({ seedExtraBytesPerSecond: 0 })
+    const kinds = [0, 0, 0].map((_, at) => judge(block, A, true, at * 60_000).kind)
+    expect(kinds).toEqual(['give', 'give', 'later'])
+  })
+
   test('and not while one that somebody has just been given may be on its way', () => {
     const { judge } = seed()
     const { doubtMs } = LIMITS
