@@ -80,7 +80,8 @@ export class Heartbeats {
     this.#limits = limits
     this.#read = new LatestMap(8 * limits.maxHeartbeats)
     const { heartbeatChecksPerSecond, heartbeatChecksBurst, maxKnownPeers } = limits
-    const [perSecond, burst] = [heartbeatChecksPerSecond / SHARES, heartbeatChecksBurst / SHARES]
+    // A part of less than one would never be enough for any.
+    const [perSecond, burst] = [heartbeatChecksPerSecond / SHARES, Math.max(1, heartbeatChecksBurst / SHARES)]
     this.#checks = createBucket(heartbeatChecksPerSecond, heartbeatChecksBurst)
     this.#checksFor = createBuckets(perSecond, burst, maxKnownPeers)
   }

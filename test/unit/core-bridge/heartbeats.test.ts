@@ -86,6 +86,14 @@ describe('the book is bounded', () => {
     expect(bookOf(limits).fresh(names(60))).toBe(2 * SHARES)
     expect(bookOf(limits).fresh(names(60), { from: 'liar' })).toBe(2)
   })
+
+  it('in keys, of which each may bring one, however few are checked at once', () => {
+    const few = { heartbeatChecksPerSecond: 1, heartbeatChecksBurst: SHARES - 1 }
+    const { hear, fresh } = bookOf(few)
+    expect(fresh(names(2), { from: 'relay' })).toBe(1)
+    expect(hear('later', { from: 'relay', afterMs: SHARES * 1_000 })).toBe('fresh')
+    expect(bookOf({ ...few, heartbeatChecksBurst: 1 }).fresh(names(2))).toBe(1)
+  })
 })
 
 it('who is known is checked as often as an honest one speaks, and its chain is looked at where it is another', () => {
