@@ -31,7 +31,7 @@ export class Checks {
       (verifiesPerSecond * shares) / SHARES,
       Math.max((verifiesBurst * shares) / SHARES, maxSignatures),
     ]
-    this.#all = createBucket(verifiesPerSecond, verifiesBurst)
+    this.#all = createBucket(...share(SHARES))
     this.#ofStrangers = createBucket(...share(SHARES_OF_STRANGERS))
     this.#ofOne = createBuckets(...share(1), MAX_HOSTS)
   }

@@ -107,3 +107,9 @@ test('Signatures over a lower limit of this node’s own are counted as well: th
   const checks = new Checks(withLimits({ maxEnvelopeBytes: 50, maxSignatures: 1 }))
   expect(checks.take(forged(1), PEER, 0)).toBe(16)
 })
+
+test('An envelope with all the signatures that it may have is checked at however few at once', () => {
+  const checks = new Checks(withLimits({ verifiesPerSecond: 4, verifiesBurst: 1 }))
+  const paid = [0, 3_999, 4_000].map((monoMs) => checks.take(forged(1), stranger(monoMs), monoMs))
+  expect(paid).toEqual([16, 'of-all', 16])
+})

@@ -128,12 +128,14 @@ describe('more than a node takes', () => {
   const made = (counter: number) => make({ clock: { alice: counter } })
 
   it('of signatures in a second is ignored, and taken later', () => {
-    const node = started({ limits: withLimits({ verifiesBurst: 1, verifiesPerSecond: 1 }) })
-    expect(verdicts(node.handle(gossip(made(1))))).toEqual(['accept'])
-    const effects = node.handle(gossip(made(2)))
+    const most = LIMITS.maxSignatures
+    const node = started({ limits: withLimits({ verifiesBurst: most, verifiesPerSecond: 1 }) })
+    for (let counter = 1; counter <= most; counter += 1)
+      expect(verdicts(node.handle(gossip(made(counter))))).toEqual(['accept'])
+    const effects = node.handle(gossip(made(most + 1)))
     expect([verdicts(effects), notes(effects)]).toEqual([['ignore'], ['LIMIT_RATE']])
     node.monoMs = 1_000
-    expect(verdicts(node.handle(gossip(made(2))))).toEqual(['accept'])
+    expect(verdicts(node.handle(gossip(made(most + 1))))).toEqual(['accept'])
   })
 
   it('of signatures is laid to whoever used up its own part, and not to whom others left none', () => {
@@ -148,9 +150,11 @@ describe('more than a node takes', () => {
       expect(last).toMatchObject({ verdict: 'ignore', id: undefined, known: false })
       return last?.blameless
     }
-    expect(blameless(1, [1, 2])).toBe(true)
-    const again = Array.from({ length: LIMITS.maxSignatures }, () => 1)
-    expect(blameless(8 * LIMITS.maxSignatures, [1, ...again, 2])).toBe(false)
+    const most = LIMITS.maxSignatures
+    const oneTooMany = Array.from({ length: most + 1 }, (_, at) => at + 1)
+    expect(blameless(most, oneTooMany)).toBe(true)
+    const again = Array.from({ length: most }, () => 1)
+    expect(blameless(8 * most, [1, ...again, 2])).toBe(false)
   })
 
   it('of bytes in a message is ignored, not rejected: another build may allow more', () => {
