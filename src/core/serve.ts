@@ -7,7 +7,7 @@ import type { BlocksReply } from '../model/messages.ts'
 import type { BorderDuty } from './border-duty.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
-import { costOf, type Holding } from './holders.ts'
+import { costOf, type Holding, MAX_PLACES } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Backlog } from './serve/backlog.ts'
@@ -78,7 +78,9 @@ export class Serve {
     this.#copies = new Copies(config)
     this.#backlog = new Backlog(config.limits)
     const { announcementsPerSecond, announcementsBurst } = config.limits
-    this.#announcements = createBuckets(announcementsPerSecond, announcementsBurst)
+    // one that names all the places that it may is looked at, however few are at once
+    const least = costOf({ whole: false, ranges: [0, MAX_PLACES] })
+    this.#announcements = createBuckets(announcementsPerSecond, Math.max(announcementsBurst, least))
   }
 
   onRequest(step: Step, journey: Journey, event: EventOf<'request'>): boolean {

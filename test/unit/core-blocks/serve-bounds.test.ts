@@ -1,5 +1,6 @@
 /** What peers may cost a node that gives its blocks away: places, wants that stand, and words. */
 import { expect, test } from 'vitest'
+import { MAX_PLACES } from '../../../src/core/holders.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import { hex, peer } from '../core-peers/fakes.ts'
 import { link } from './links.ts'
@@ -38,14 +39,32 @@ test('what stood for a peer that has left is given to nobody, and keeps no place
   expect(node.block(hex('a'))).toEqual(['serve 2'])
 })
 
+/** What one costs that names all places, in single ones: so many are looked at, however few are set. */
+const DEAREST = 65
+const ALL_PLACES = { whole: false, ranges: [0, MAX_PLACES] }
+
 test('announcements beyond what a peer may send are not looked at', () => {
-  const node = server(false, 1, { announcementsPerSecond: 1, announcementsBurst: 3 })
+  const most = DEAREST + 3
+  const node = server(false, 1, { announcementsPerSecond: 1, announcementsBurst: most })
   for (const name of ['A', 'B']) link(node.journey, name)
-  for (let at = 0; at < 9; at += 1) node.holds('A')
-  expect(node.announced).toEqual(Array.from({ length: 3 }, () => peer('A')))
+  for (let at = 0; at < 2 * most; at += 1) node.holds('A')
+  expect(node.announced).toEqual(Array.from({ length: most }, () => peer('A')))
   node.holds('B')
   expect(node.announced.at(-1)).toBe(peer('B'))
   node.tick(1_000)
   node.holds('A')
-  expect(node.announced.filter((one) => one === peer('A'))).toHaveLength(4)
+  expect(node.announced.filter((one) => one === peer('A'))).toHaveLength(most + 1)
+})
+
+test('and one that names all the places that it may is, however few are at once', () => {
+  const node = server(false, 1, { announcementsPerSecond: 1, announcementsBurst: 1 })
+  link(node.journey, 'A')
+  for (let times = 0; times < 2; times += 1) node.holds('A', ALL_PLACES)
+  expect(node.announced).toHaveLength(1)
+  node.tick((DEAREST - 1) * 1_000)
+  node.holds('A', ALL_PLACES)
+  expect(node.announced).toHaveLength(1)
+  node.tick(DEAREST * 1_000)
+  node.holds('A', ALL_PLACES)
+  expect(node.announced).toHaveLength(2)
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { BorderDuty } from '../../../src/core/border-duty.ts'
 import type { EventOf } from '../../../src/core/events.ts'
+import { MAX_PLACES } from '../../../src/core/holders.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
 import type { Session } from '../../../src/core/session.ts'
@@ -24,7 +25,8 @@ test('what a peer may announce is its own anew once it has gone and come back', 
   const journey = new FakeJourney()
   journey.links.set(peer('a'), { hello: {} } as unknown as Session)
   const step = new OpenStep({ monoMs: 0, wallMs: 0 }, config, new StepCounter(), () => {})
-  const message = { type: 'holds', release: hex('1') as string as ReleaseId, whole: true } as const
+  const [release, ranges] = [hex('1') as string as ReleaseId, [0, MAX_PLACES]]
+  const message = { type: 'holds', release, whole: false, ranges } as const
   const request = { protocol: 'blocks', message } as const
   const event = { kind: 'request', id: 1, peer: peer('a'), request } as unknown as EventOf<'request'>
   for (let times = 0; times < 2; times += 1) serve.onRequest(step, journey, event)

@@ -1,6 +1,7 @@
 /** What a node gives of its blocks, without the rest of it. */
 import { BorderDuty } from '../../../src/core/border-duty.ts'
 import type { EventOf } from '../../../src/core/events.ts'
+import type { Holding } from '../../../src/core/holders.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { Serve } from '../../../src/core/serve.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
@@ -73,13 +74,13 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     spoke,
     /** Whose announcements were looked at. */
     announced,
-    holds: (from: string) =>
+    holds: (from: string, holding: Holding = { whole: true }) =>
       run((step) => {
         const message = {
           type: 'holds',
           release: hex('e') as never,
           channel: 'app' as Channel,
-          whole: true,
+          ...holding,
         } as const
         const request = { protocol: 'blocks', message } as const
         serve.onRequest(step, journey, { kind: 'request', id: 0, peer: peer(from), request })
