@@ -177,6 +177,13 @@ const OF_ANY: readonly Relation[] = [
     harm: 'a release could not go over a border with its pages',
   },
   {
+    limit: 'bridgeBurst',
+    of: ['maxBridgeHave'],
+    // Each thing that is named counts as a message.
+    least: ({ maxBridgeHave }) => maxBridgeHave,
+    harm: 'a gateway that names so many things would be refused, however long it waits',
+  },
+  {
     limit: 'maxHttpConnections',
     of: ['maxWatchers'],
     least: ({ maxWatchers }) => maxWatchers + SPARE_CONNECTIONS,

@@ -81,6 +81,13 @@ test('a seed has places of its own, with which its links are compared', () => {
   )
 })
 
+test('a gateway may name as many things over a border as a message has room for', () => {
+  const { maxBridgeHave } = LIMITS
+  const text = `bridgeBurst is ${maxBridgeHave - 1} and must be at least ${maxBridgeHave}, since maxBridgeHave is`
+  expect(() => load({ bridgeBurst: maxBridgeHave - 1 })).toThrow(refusal(text))
+  expect(load({ bridgeBurst: maxBridgeHave }).bridgeBurst).toBe(maxBridgeHave)
+})
+
 test('more watchers alone have connections, with as many to spare as there were', () => {
   const { maxWatchers, maxHttpConnections } = LIMITS
   const spare = maxHttpConnections - maxWatchers
