@@ -100,11 +100,12 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxUploadsPerAddress: 'a quarter of them',
   maxStagedBytes:
     'the same in all: two of the largest releases; a disk that has less room is full before (`STORE_FULL`)',
-  maxNeed: 'digests in one answer; more follow',
+  maxNeed: 'digests in one answer; more follow. Raised it changes nothing: who submits reads no more',
   maxAwaits: 'questions that wait for one release, or for roots to be written',
   acknowledgeMsPerMib: 'see above',
   publishAsksBurst: 'see above',
-  maxListed: 'names of channels in one answer: 200 bytes each at most',
+  maxListed:
+    'names of channels in one answer: 200 bytes each at most. Raised it changes nothing: who asks reads no more',
   listsBurst: 'see above',
   auditsBurst: 'see above',
   counterTries: 'of `publish`, not of a node: places taken by another pipeline in a row',

@@ -1,5 +1,5 @@
 /** What anyone who reaches a seed may ask, envelopes only: roots, headers, the state of a channel; and new roots. */
-import type { Limits } from '../../limits.ts'
+import { LIMITS, type Limits } from '../../limits.ts'
 import type { Channel, PeerId } from '../../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../model/messages.ts'
 import { placeBefore } from '../../model/place.ts'
@@ -65,7 +65,7 @@ export class Questions {
         break
       case 'channels':
         if (this.#lists.take(step.now.monoMs))
-          answer(step, id, channelsOf(journey, message.after ?? '', limits.maxListed))
+          answer(step, id, channelsOf(journey, message.after ?? '', limits))
         else {
           const text = 'too many lists of channels are asked for'
           refuse(step, id, peer, { code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
@@ -142,7 +142,9 @@ function stateOf(journey: Journey, channel: Channel, maxBytes: number): PublishR
 }
 
 /** Channels that have a release in this epoch or show one of an earlier; names alone, for their states are asked for one by one. */
-function channelsOf(journey: Journey, after: string, most: number): PublishReply {
+function channelsOf(journey: Journey, after: string, limits: Limits): PublishReply {
+  // Whoever asks reads no more than is built in, however many this seed would name.
+  const most = Math.min(limits.maxListed, LIMITS.maxListed)
   const names = [...journey.channels()]
     .filter(({ channel, floor, active }) => channel > after && (floor.ids.length > 0 || active !== undefined))
     .map(({ channel }) => channel)

@@ -2,7 +2,7 @@
 
 import { ManifestReader } from '../../codec/manifest.ts'
 import { MeshError } from '../../errors.ts'
-import type { Limits } from '../../limits.ts'
+import { LIMITS, type Limits } from '../../limits.ts'
 import type { Digest, PeerId } from '../../model/ids.ts'
 import type { ManifestPage } from '../../model/manifest.ts'
 import type { Release } from '../../model/release.ts'
@@ -32,6 +32,8 @@ export class Upload {
   /** Content small enough to be attached to the announcement, or undefined once it is not. */
   content: Map<Digest, Uint8Array> | undefined = new Map()
   #contentBytes: number
+  /** Digests asked for at once: whoever submits reads no more than is built in, however many this seed would name. */
+  readonly #maxNeed: number
   /** Blocks the manifest names, with their sizes, in manifest order. */
   readonly sizes = new Map<Digest, number>()
   stagedBytes = 0
@@ -57,6 +59,7 @@ export class Upload {
     this.sender = from.peer
     this.progressMonoMs = from.monoMs
     this.#contentBytes = envelope.length
+    this.#maxNeed = Math.min(limits.maxNeed, LIMITS.maxNeed)
     this.#reader = new ManifestReader(release.header, limits)
     if (envelope.length + release.header.bytes > limits.maxInlineBytes) this.content = undefined
   }
@@ -87,14 +90,14 @@ export class Upload {
   }
 
   /**
-   * The next digests to ask for, at most `max`; none where all has come. Looked at only now: much may have come from
-   * peers or another upload since the pages were read.
+   * The next digests to ask for; none where all has come. Looked at only now: much may have come from peers or another
+   * upload since the pages were read.
    */
-  askNext(max: number, isHere: (digest: Digest) => boolean): readonly Digest[] {
+  askNext(isHere: (digest: Digest) => boolean): readonly Digest[] {
     const batch: Digest[] = []
     let seen = 0
     for (const digest of this.lacking) {
-      if (batch.length === max) break
+      if (batch.length === this.#maxNeed) break
       seen += 1
       if (this.need.has(digest) || isHere(digest)) continue
       this.need.add(digest)

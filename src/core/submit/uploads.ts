@@ -255,8 +255,7 @@ export class Uploads {
 
   /** Asks for what is lacking; where nothing is, or nothing any more, goes on. */
   #goOn(step: Step, journey: Journey, upload: Upload): void {
-    const { maxNeed } = step.config.limits
-    const batch = upload.askNext(maxNeed, (digest) => this.#has(journey, upload, digest))
+    const batch = upload.askNext((digest) => this.#has(journey, upload, digest))
     if (batch.length > 0) this.#ask(step, upload, batch)
     else if (upload.phase === 'pages') this.#readOn(step, journey, upload)
     else if (upload.phase === 'blocks') this.#fill(step, journey, upload)
@@ -267,7 +266,7 @@ export class Uploads {
     this.#ask(
       step,
       upload,
-      upload.askNext(step.config.limits.maxNeed, () => false),
+      upload.askNext(() => false),
     )
   }
 

@@ -1,9 +1,15 @@
-/** A seed's own limits may be lower than those that are built in: whoever submits hears which one a release is over. */
-import { expect, test } from 'vitest'
+/**
+ * A seed's own limits may be lower than those that are built in: whoever submits hears which one a release is over. Or
+ * higher: whoever submits reads its answers all the same.
+ */
+import { describe, expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import type { Limits } from '../../../src/limits.ts'
-import type { Digest } from '../../../src/model/ids.ts'
-import { make, withLimits } from '../core/fleet.ts'
+import { decodeReply, encodeReply } from '../../../src/codec/messages.ts'
+import { encodePage } from '../../../src/codec/page.ts'
+import type { Effect } from '../../../src/core/effects.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
+import type { Channel, Digest } from '../../../src/model/ids.ts'
+import { gossip, make, withLimits } from '../core/fleet.ts'
 import { refusal, replies, SubmitNode } from './submit-node.ts'
 
 test.each([
@@ -72,4 +78,45 @@ test('what is here already has not to come', () => {
     new Set([here]),
   )
   expect(replies(told)).toMatchObject([{ type: 'need', blocks: { length: 2 } }])
+})
+
+describe('a seed that names more at once than is built in', () => {
+  /** As whoever submits or asks has it. */
+  const read = (effects: readonly Effect[]) => {
+    const [reply] = replies(effects)
+    if (reply === undefined) throw new Error('no reply')
+    return decodeReply('publish', encodeReply('publish', reply), LIMITS).message
+  }
+
+  test('asks for so many blocks that whoever submits can read it, and for the rest then', () => {
+    const blocks = Array.from({ length: LIMITS.maxNeed + 76 }, (_, at) => new TextEncoder().encode(`${at}`))
+    const refs = blocks.map((bytes) => ({ digest: sha256(bytes), size: bytes.length }))
+    const size = refs.reduce((sum, ref) => sum + ref.size, 0)
+    const digest = sha256(Buffer.concat(blocks))
+    const page = encodePage([{ path: 'a.conf', mode: 0o444, size, digest, blocks: refs }])
+    const header = { pages: [sha256(page)], files: 1, bytes: size }
+    const { id: release, envelope } = make({ clock: { alice: 1 }, header })
+    const node = new SubmitNode({ limits: withLimits({ maxNeed: 1_500 }) })
+    node.settled(node.ask({ type: 'submit', envelope }))
+    node.settled(node.ask({ type: 'page', release, bytes: page }))
+    const need = read(node.handle({ kind: 'blockRead', digest: sha256(page), bytes: page }))
+    const digests = refs.map((ref) => ref.digest)
+    expect(need).toEqual({ type: 'need', pages: [], blocks: digests.slice(0, LIMITS.maxNeed) })
+    const sent = blocks
+      .slice(0, LIMITS.maxNeed)
+      .map((bytes) => node.settled(node.ask({ type: 'block', release, bytes })))
+    expect(read(sent.at(-1) ?? [])).toEqual({
+      type: 'need',
+      pages: [],
+      blocks: digests.slice(LIMITS.maxNeed),
+    })
+  })
+
+  test('lists so many channels that whoever asks can read it, and says that there are more', () => {
+    const node = new SubmitNode({ limits: withLimits({ maxListed: 1_000 }) })
+    for (let at = 0; at <= LIMITS.maxListed; at += 1)
+      node.handle(gossip(make({ clock: { alice: 1 }, header: { channel: `app/${at}` as Channel } })))
+    const list = read(node.ask({ type: 'channels' }))
+    expect(list).toMatchObject({ type: 'channels', channels: { length: LIMITS.maxListed }, more: true })
+  })
 })
