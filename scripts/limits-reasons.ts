@@ -54,7 +54,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   calmHeartbeatLiveMs: 'three of them missed',
   dialledWithinMs: 'how long a dial from another host proves that we can be dialled',
   maxRegions: 'known by their gateways; more than any fleet has',
-  heartbeatChecksBurst: 'see above',
+  heartbeatChecksBurst: 'see above; one for each peer at least',
   heartbeatAsksBurst: 'see above',
   bridgeHomeWaitMs:
     'the same of the second where a seed of its region told it: a push, its check and a claim take 4 to 8 ms on links of 1 Gbit/s; on slower ones, or a busy host, the seed gives one copy more',
@@ -89,7 +89,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   gossipRpcsBurst: 'see above',
   requestsBurst: 'see above',
   logLinesBurst: 'see above',
-  verifiesBurst: 'see above',
+  verifiesBurst: 'see above; as many at least as an envelope may have signatures',
   submitsBurst: 'see above',
   leaseMs: 'without progress of its upload a place is free again',
   leaseRenewMs: 'ten times before it would end',

@@ -274,13 +274,13 @@ export const LIMITS = {
   lateOffers: 2,
   /** Announcements of one peer that are looked at: twice the most that a batch of 10 ms leads to. */
   announcementsPerSecond: 200,
-  /** What a node says at once to a neighbour that is new to it. */
+  /** What a node says at once to a neighbour that is new to it; 65 at least, which one costs that names all it may. */
   announcementsBurst: 1_000,
   /** Releases of which one peer may announce single blocks: what it said of others before is forgotten. */
   maxAnnouncedInPart: 16,
   /** Regions that one region feeds with a block. */
   exportRegions: 2,
-  /** Third and further copies of a block, from one seed: a tenth of 1 Gbit/s. */
+  /** Third and further copies of a block, from one seed: a tenth of 1 Gbit/s. Of less a whole block is saved up all the same. */
   seedExtraBytesPerSecond: 12_500_000,
 
   /** Messages before verification, per peer and second, with bursts; beyond, they are ignored, beyond twice that not read. */
