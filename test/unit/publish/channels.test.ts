@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import { LIMITS } from '../../../src/limits.ts'
+import { afterEach, expect, test, vi } from 'vitest'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Channel, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { channelsUnder } from '../../../src/publish/channels.ts'
@@ -17,6 +17,10 @@ const refused = (code: string, retryAfterMs = 1): PublishReply => ({
   retryAfterMs,
 })
 
+afterEach(() => {
+  vi.useRealTimers()
+})
+
 /** Answers in turn, the last one again and again. */
 function seedOf(name: string, replies: readonly PublishReply[]): Seed & { readonly asked: PublishRequest[] } {
   const asked: PublishRequest[] = []
@@ -27,9 +31,11 @@ function seedOf(name: string, replies: readonly PublishReply[]): Seed & { readon
   return { peer: name as PeerId, ask, close: async () => {}, asked } as Seed & { asked: PublishRequest[] }
 }
 
-async function list(...seeds: readonly Seed[]) {
+const list = (...seeds: readonly Seed[]) => listWithin(LIMITS, ...seeds)
+
+async function listWithin(limits: Limits, ...seeds: readonly Seed[]) {
   const unsaid: string[] = []
-  const channels = await channelsUnder(['pay/*' as Pattern], seeds, LIMITS, (seed, { code }) =>
+  const channels = await channelsUnder(['pay/*' as Pattern], seeds, limits, (seed, { code }) =>
     unsaid.push(`${seed.peer} ${code}`),
   )
   return { channels, unsaid }
@@ -61,4 +67,46 @@ test('a list that ends early, or that a seed cannot give, is said', async () => 
     channels: ['pay/a'],
     unsaid: ['A LIMIT_RATE', 'B CODEC_UNSUPPORTED'],
   })
+})
+
+const nameAt = (at: number): string => `pay/${String(at).padStart(6, '0')}`
+
+test('a seed that gives shorter pages than this tool would is read to its end', async () => {
+  const names = Array.from({ length: 81 }, (_, at) => nameAt(at))
+  const pages = names.map((name) => page([name], name !== names.at(-1)))
+  expect(await list(seedOf('A', pages))).toEqual({ channels: names, unsaid: [] })
+})
+
+test('a list of as many as a seed may store and have stored is whole, and that one goes on behind it is said', async () => {
+  const limits = { ...LIMITS, maxChannels: 2, maxFormerChannels: 1 }
+  const [a, b] = [page(['pay/a'], true), page(['pay/b'], true)]
+  const largest = seedOf('A', [a, b, page(['pay/c'])])
+  expect(await listWithin(limits, largest)).toEqual({ channels: ['pay/a', 'pay/b', 'pay/c'], unsaid: [] })
+  const larger = seedOf('B', [a, b, page(['pay/c'], true), page(['pay/d'])])
+  expect(await listWithin(limits, larger)).toEqual({
+    channels: ['pay/a', 'pay/b', 'pay/c'],
+    unsaid: ['B LIMIT_CHANNELS'],
+  })
+})
+
+test.each([
+  ['the same name', ['pay/b']],
+  ['an earlier one', ['pay/a']],
+  ['none', []],
+])('a list that says there is more and goes on with %s ends early, which is said', async (_, names) => {
+  const seed = seedOf('A', [page(['pay/b'], true), page(names, true)])
+  const { unsaid } = await list(seed)
+  expect([unsaid, seed.asked.length]).toEqual([['A NET_PROTOCOL'], 2])
+})
+
+test('a seed that gives its names singly and slowly is not followed for ever', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  let asked = 0
+  const ask = async () => {
+    asked += 1
+    vi.advanceTimersByTime(60_000)
+    return page([nameAt(asked)], asked < 1_000)
+  }
+  const { channels, unsaid } = await list({ peer: 'A' as PeerId, ask, close: async () => {} })
+  expect([channels.length, unsaid]).toEqual([10, ['A NET_TIMEOUT']])
 })
