@@ -27,10 +27,13 @@ export function foldersOf(config: NodeConfig, fleetId: () => FleetId): Folders {
   const lockDirs = materialize === undefined ? [] : [materialize.dir]
   return {
     dir: join(data, 'store'),
-    floorDir: floorDir ?? join(beside, fleetId().slice(0, 8)),
+    floorDir: floorDir ?? join(beside, floorName(fleetId())),
     lockDirs,
   }
 }
+
+/** Of the folder with a fleet's second copy, among those of others. */
+export const floorName = (fleetId: FleetId): string => fleetId.slice(0, 8)
 
 /**
  * The folders that may be named apart from the data folder: one that is a file, or lies below one, is told by its key

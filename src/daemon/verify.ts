@@ -4,6 +4,7 @@ import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeaderCore } from '../codec/header.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
+import type { FleetId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { isAbsent, storeError } from '../store/faults.ts'
 import type { Problem } from '../store/problem.ts'
@@ -11,36 +12,47 @@ import { type SignedKind, verifyStore } from '../store/verify.ts'
 import { authorised } from '../trust/authorise.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
+import { floorName } from './folders.ts'
 
 export type { Problem }
 
 export interface Verified {
   /** What is wrong, and where; nothing where all that was looked at is sound. */
   readonly problems: readonly Problem[]
-  /** The second copy of floors and root that was looked at; undefined: none was, as nobody said where it lies. */
+  /** The second copy of floors and root that was looked at; undefined: none was, as nothing says where it lies. */
   readonly floorDir: string | undefined
 }
 
 /**
  * Every stored byte and signature of the stopped node whose data folder this is.
- * @param ownFloorDir where the configuration keeps the second copy of floors and root; else the fleet's folder below `<data>/floor`, where it is there
+ * @param ownFloorDir where the configuration keeps the second copy of floors and root; else the folder of the store's fleet below `<data>/floor`, where it is there
  * @throws MeshError STORE_MISSING, STORE_LOCKED, STORE_VERSION, STORE_FAILED, USAGE (another user's store)
  */
 export async function verifyData(data: string, limits: Limits, ownFloorDir?: string): Promise<Verified> {
   await checkOwner(join(data, 'store'))
   // A node that materializes keeps its second copy beside the files, where only its configuration leads.
-  const floorDir = ownFloorDir ?? (await floorFolder(data))
-  const checkEnvelope = signatureCheck(limits)
-  const problems = await verifyStore({ dir: join(data, 'store'), floorDir, limits, checkEnvelope })
+  const floorDirOf = ownFloorDir === undefined ? await floorFolders(data) : () => ownFloorDir
+  let floorDir = floorDirOf(undefined)
+  const problems = await verifyStore({
+    dir: join(data, 'store'),
+    floorDirOf: (fleet) => {
+      floorDir = floorDirOf(fleet)
+      return floorDir
+    },
+    limits,
+    checkEnvelope: signatureCheck(limits),
+  })
   return { problems, floorDir }
 }
 
-/** `<data>/floor/<first 8 digits of the fleet's id>`. */
-async function floorFolder(data: string): Promise<string | undefined> {
+/** A host that has changed fleets has one of each below `<data>/floor`: where the store does not say whose it is, only one alone is its. */
+async function floorFolders(data: string): Promise<(fleet: FleetId | undefined) => string | undefined> {
   const path = join(data, 'floor')
-  const folders = (await lookAt(path, readdir(path))) ?? []
-  const own = folders.filter((name) => /^[0-9a-f]{8}$/.test(name)).sort()[0]
-  return own === undefined ? undefined : join(path, own)
+  const folders = ((await lookAt(path, readdir(path))) ?? []).filter((name) => /^[0-9a-f]{8}$/.test(name))
+  return (fleet) => {
+    const own = fleet === undefined ? folders : folders.filter((name) => name === floorName(fleet))
+    return own[0] === undefined || own.length > 1 ? undefined : join(path, own[0])
+  }
 }
 
 /** LevelDB makes files anew when it opens: made by another user, the node could not open its own store again. */

@@ -6,7 +6,7 @@ import type { Form } from '../codec/fields.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { type Floor, joinFloors } from '../model/floor.ts'
-import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, FleetId, ReleaseId } from '../model/ids.ts'
 import { comparePlaces } from '../model/place.ts'
 import { contentOf } from './content.ts'
 import { type Database, levelDatabase } from './database.ts'
@@ -36,8 +36,8 @@ export type SignedKind = 'root' | 'release' | 'beacon'
 
 export interface VerifyInit {
   readonly dir: string
-  /** Undefined where it is not known. */
-  readonly floorDir: string | undefined
+  /** Where the second copy lies; undefined where that is not known. @param fleet the store's, where it can be read */
+  readonly floorDirOf: (fleet: FleetId | undefined) => string | undefined
   readonly limits: Limits
   /**
    * Says what is wrong with the signatures of an envelope; undefined where they hold. Called for roots first,
@@ -104,6 +104,7 @@ class Verification {
   readonly #envelopes = new Map<ReleaseId, Uint8Array>()
   readonly #whole: ReleaseId[] = []
   readonly #floors = new Map<Channel, Floor>()
+  #fleet: FleetId | undefined
   readonly #signed: { readonly kind: SignedKind; readonly where: string; readonly envelope: Uint8Array }[] =
     []
 
@@ -141,6 +142,7 @@ class Verification {
     const read: unknown = readRecord(form, key, value, this.#init.limits)
     if (read === undefined) return this.#add(key, 'its checksum does not hold')
     if (key === FORMAT_KEY) checkFormat(read as number, this.#init.dir)
+    if (key === FLEET_KEY) this.#fleet = read as FleetId
     this.#keep(prefix, nameIn(prefix, key), read)
   }
 
@@ -219,7 +221,8 @@ class Verification {
 
   /** The file may be ahead of a store that lost its last writes, never behind. */
   async #checkFloorFiles(): Promise<void> {
-    const { floorDir, limits } = this.#init
+    const { floorDirOf, limits } = this.#init
+    const floorDir = floorDirOf(this.#fleet)
     if (floorDir === undefined) return
     const none = { floors: [], root: undefined, damaged: [], aside: [] }
     const read = async () => ({
@@ -231,8 +234,10 @@ class Verification {
       throw storeError(error, floorDir)
     })
     for (const name of files.damaged) this.#add(join(floorDir, name), 'its checksum does not hold')
-    const copies = new Map(files.floors.map((floor) => [floor.channel, floor]))
-    for (const floor of files.aside) {
+    const copies = new Map<Channel, Floor>()
+    for (const floor of [...files.floors, ...files.aside]) {
+      // Another fleet's counts as absent, as at the start.
+      if (floor.fleet !== this.#floors.get(floor.channel)?.fleet) continue
       const copy = copies.get(floor.channel)
       copies.set(floor.channel, copy === undefined ? floor : joinFloors(copy, floor))
     }

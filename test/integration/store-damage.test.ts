@@ -44,7 +44,7 @@ function storeIn(base: string, notes: EffectOf<'note'>[] = [], fleetId = FLEET, 
 const verify = (base: string) =>
   verifyStore({
     dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
+    floorDirOf: () => join(base, 'floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
   })

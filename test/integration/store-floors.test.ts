@@ -158,7 +158,7 @@ const problems = async () =>
   (
     await verifyStore({
       dir: join(base, 'store'),
-      floorDir: floorDir(),
+      floorDirOf: floorDir,
       limits: CONTRACT_LIMITS,
       checkEnvelope: () => undefined,
     })

@@ -34,7 +34,7 @@ async function loaded(...of: Parameters<typeof opened>): Promise<Loaded> {
 const verify = () =>
   verifyStore({
     dir: path('store'),
-    floorDir: path('floor'),
+    floorDirOf: () => path('floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
   })

@@ -165,7 +165,7 @@ const flipped = (value: Uint8Array | undefined): Uint8Array => {
 const verify = (base: string, more: Partial<Parameters<typeof verifyStore>[0]> = {}) =>
   verifyStore({
     dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
+    floorDirOf: () => join(base, 'floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
     ...more,
@@ -378,16 +378,16 @@ describe('verify', () => {
 
   test('cannot look for floors in what is no folder, and says so', async () => {
     const base = await sound()
-    const floorDir = join(base, 'file')
-    await writeFile(floorDir, '')
-    await expect(verify(base, { floorDir })).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    const file = join(base, 'file')
+    await writeFile(file, '')
+    await expect(verify(base, { floorDirOf: () => file })).rejects.toMatchObject({ code: 'STORE_FAILED' })
   })
 
   test('passes over what was set aside, and over floors where no folder is named for them', async () => {
     const base = await sound()
     await put(base, quarantineKey('root/1'), () => Uint8Array.of(1))
     await rm(join(base, 'floor'), { recursive: true })
-    expect(await verify(base, { floorDir: undefined })).toEqual([])
+    expect(await verify(base, { floorDirOf: () => undefined })).toEqual([])
     expect(await verify(base)).toEqual([
       { where: join(base, 'floor'), what: expect.stringContaining('is not there') },
     ])

@@ -49,7 +49,7 @@ const keysOf = (digest: Digest) => inDatabase((database) => blockKeysOf(database
 const verify = () =>
   verifyStore({
     dir: path('store'),
-    floorDir: path('floor'),
+    floorDirOf: () => path('floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
   })

@@ -115,7 +115,7 @@ test('a block whose entry in the index is damaged: the block is there, the entry
   expect(await restarted()).toEqual(healed)
   const { length } = await verifyStore({
     dir: join(base, 'store'),
-    floorDir: join(base, 'floor'),
+    floorDirOf: () => join(base, 'floor'),
     limits: LIMITS,
     checkEnvelope: () => undefined,
   })

@@ -27,7 +27,7 @@ export function register(program: Command): void {
       const unseen =
         floorDir === undefined
           ? [
-              `the second copy of the floor was not looked at: none is in ${join(data, 'floor')}; --config finds it`,
+              `the second copy of the floor was not looked at: none in ${join(data, 'floor')} is known to be this store's; --config finds it`,
             ]
           : []
       out({ ok: problems.length === 0, data, floor: floorDir ?? null, problems }, [
