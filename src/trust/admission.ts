@@ -1,4 +1,5 @@
 /** Whether a node may join: its certificate chain, the root's removals, and the time, judged offline by every peer. */
+import { formatTime } from '../codec/json-fields.ts'
 import { type Code, isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
@@ -60,12 +61,10 @@ function judged(
     return refused('ADMIT_REMOVED', `the trust root removes pool ${pool.name}, key ${pool.key.slice(0, 12)}`)
   if (nowMs === undefined) return { kind: 'admitted', admission }
   if (nowMs - admitSkewMs > notAfter)
-    return refused('ADMIT_EXPIRED', `the certificate ended ${dateOf(notAfter)}`)
+    return refused('ADMIT_EXPIRED', `the certificate ended ${formatTime(notAfter)}`)
   if (nowMs + admitSkewMs < notBefore)
-    return refused('ADMIT_EXPIRED', `the certificate begins ${dateOf(notBefore)}`)
+    return refused('ADMIT_EXPIRED', `the certificate begins ${formatTime(notBefore)}`)
   return { kind: 'admitted', admission }
 }
 
 const refused = (code: Code, text: string): Judgement => ({ kind: 'refused', code, text })
-
-export const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 16)

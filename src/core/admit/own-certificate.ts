@@ -1,6 +1,7 @@
 /** The node's own certificate chain, judged as peers judge it: whoever runs the host hears before it ends. */
+import { formatTime } from '../../codec/json-fields.ts'
 import type { Code } from '../../errors.ts'
-import { dateOf, type Judge, type Judgement } from '../../trust/admission.ts'
+import type { Judge, Judgement } from '../../trust/admission.ts'
 import { ClockSet } from '../clock-set.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
@@ -65,7 +66,8 @@ export class OwnCertificate {
     const what =
       pool !== undefined && pool.notAfter === notAfter ? `pool ${pool.name}` : "this node's certificate"
     const then = `${this.#config.limits.admitSkewMs / HOUR_MS} h after that no peer admits this node any more`
-    const when = leftMs > 0 ? `ends in ${Math.floor(leftMs / DAY_MS)} days` : `ended on ${dateOf(notAfter)}`
+    const when =
+      leftMs > 0 ? `ends in ${Math.floor(leftMs / DAY_MS)} days` : `ended on ${formatTime(notAfter)}`
     return { code: 'CERTIFICATE_EXPIRES', text: `${what} ${when}; ${then}` }
   }
 }

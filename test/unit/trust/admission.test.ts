@@ -62,6 +62,12 @@ describe('a node', () => {
     expect(at(FROM - 48 * HOUR - 1)).toBe('ADMIT_EXPIRED')
   })
 
+  it('is told in UTC when its certificate ends or begins', () => {
+    const refusal = (nowMs: number) => judge(peer, [single], root, nowMs)
+    expect(refusal(TO + 49 * HOUR)).toMatchObject({ text: 'the certificate ended 2028-01-01T00:00:00Z' })
+    expect(refusal(FROM - 49 * HOUR)).toMatchObject({ text: 'the certificate begins 2027-01-01T00:00:00Z' })
+  })
+
   it('stays admitted after the end of its certificate: only the root is asked then', () => {
     expect(at(undefined)).toBe('admitted')
   })
