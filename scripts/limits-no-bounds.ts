@@ -104,7 +104,6 @@ const OF_CORE: Reasons = {
 }
 
 const OF_NET: Reasons = {
-  ...inFile('net/deadline.ts', ['LONGEST_TIMER_MS'], 'the longest that a timer can be set for'),
   ...inFile('net/deadline.ts', ['STOOD_STILL_MS'], 'from where on this host counts as one that stood still'),
   ...inFile('net/framing.ts', ['LONG_BYTES'], COPIES),
   ...inFile('net/gossip.ts', ['FLEET_ID_CHARS'], 'part of a name'),

@@ -4,7 +4,7 @@ import { LIMITS } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { hostAndPort, ofHostPort } from '../net/address.ts'
 import { ofAnother } from '../net/announced.ts'
-import { LONGEST_TIMER_MS } from '../net/deadline.ts'
+import { LONGEST_TIMER_MS } from '../runtime/ports.ts'
 import { type FileConfig, MOST_MS } from './config-schema.ts'
 
 /** Where a setting was made, for the beginning of an error: file and line, as near as it can be said. */

@@ -2,12 +2,11 @@
  * A time to wait for what others send, which ends only once what came meanwhile has been read. Where this host stood still,
  * an answer lies in the socket when the time is over, and timers run first.
  */
+import { LONGEST_TIMER_MS } from '../runtime/ports.ts'
 import { afterReading } from './after-reading.ts'
 
 /** A timer that is so late says that this host stood still: a block is longer than a window, so that the rest was not sent. */
 const STOOD_STILL_MS = 1_000
-/** 24.8 days. A timer of Node that is set for longer is over at once. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export class Deadline {
   readonly #over = new AbortController()

@@ -4,7 +4,7 @@
  * a stream of requests beyond two messages is reset.
  */
 import type { Limits } from '../limits.ts'
-import { LONGEST_TIMER_MS } from './deadline.ts'
+import { LONGEST_TIMER_MS } from '../runtime/ports.ts'
 
 /** As many may begin at once in a turn before the clock can tell what they cost: a slice of about 0.3 ms each. */
 export const MAX_AT_ONCE = 32

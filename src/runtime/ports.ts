@@ -11,6 +11,9 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 export { bytesOf, isAlone, RECORD_BYTES } from '../core/writes.ts'
 export type { ActivationOutcome, Effect, EffectOf, Event, EventOf, Now, Snapshot, Write }
 
+/** 24.8 days. A timer of Node that is set for longer is over at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 export interface ClockPort {
   now(): Now
   /** Call `wake` once at this monotonic time or soon after; a later call replaces it. */

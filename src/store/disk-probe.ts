@@ -1,3 +1,5 @@
+import { LONGEST_TIMER_MS } from '../runtime/ports.ts'
+
 /** A disk that fails, or a folder that is another user's, stays so for hours: each try writes megabytes. */
 const MOST_PAUSE_MS = 60_000
 
@@ -46,7 +48,8 @@ export class DiskProbe {
   #wait(): void {
     clearTimeout(this.#timer)
     // Nodes that share a disk do not all try at once.
-    this.#timer = setTimeout(() => void this.#try(), this.#pauseMs * (1 + Math.random() / 4)).unref()
+    const pauseMs = Math.min(this.#pauseMs * (1 + Math.random() / 4), LONGEST_TIMER_MS)
+    this.#timer = setTimeout(() => void this.#try(), pauseMs).unref()
   }
 
   async #try(): Promise<void> {

@@ -8,6 +8,7 @@ let begun: number[]
 /** How long a try takes. */
 let tryMs: number
 let most: number
+let attempt: () => Promise<void>
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -15,7 +16,7 @@ beforeEach(() => {
   ;[begun, tryMs, most] = [[], 0, 0]
   let underWay = 0
   const from = performance.now()
-  const attempt = async () => {
+  attempt = async () => {
     begun.push((performance.now() - from) / 1_000)
     underWay += 1
     most = Math.max(most, underWay)
@@ -49,6 +50,15 @@ test('each node takes its own time', async () => {
   expect(begun).toEqual([])
   await pass(0.1)
   expect(begun).toHaveLength(1)
+})
+
+test('the longest pause that can be set is none that is over at once', async () => {
+  const longestMs = 2 ** 31 - 1
+  const set = vi.spyOn(globalThis, 'setTimeout')
+  vi.spyOn(Math, 'random').mockReturnValue(0.999)
+  probe = new DiskProbe({ pauseMs: longestMs, attempt })
+  probe.start(true)
+  expect(set.mock.calls.map(([, ms]) => ms)).toEqual([longestMs])
 })
 
 test('a try that takes long has none beside it, and the next a whole pause behind its end', async () => {
