@@ -111,10 +111,11 @@ export class Fetch {
   }
 
   /** A newer target, or none: no more is asked for; what is here stays. */
-  stop(release: ReleaseId): void {
+  stop(step: Step, release: ReleaseId): void {
     this.#jobs.end(release)
     this.#sources.ended(release)
     this.#offers.stop(release)
+    this.#hooks.ended(step)
   }
 
   running(channel?: Channel): readonly ReleaseId[] {
@@ -289,7 +290,8 @@ export class Fetch {
     for (const job of some) this.#advance(step, journey, job)
     if (!this.#disk.takesNoBlocks) this.#disk.complain(step, UNAVAILABLE_MS)
     const stuck = this.stuck(step.now.monoMs, UNAVAILABLE_MS, some)
-    complain(step, stuck, this.#hooks, () => journey.admitted(), UNAVAILABLE_MS)
+    for (const job of complain(step, stuck, this.#hooks, () => journey.admitted(), UNAVAILABLE_MS))
+      this.stop(step, job.release.id)
     this.#pump(step, journey)
   }
 
@@ -301,10 +303,7 @@ export class Fetch {
     isPaused = this.#disk.isPaused(step.now.monoMs),
   ): void {
     // Replaced a moment ago, and dropped: a record that it is whole would come behind the one that drops it, and stay.
-    if (journey.envelope(job.release.id) === undefined) {
-      this.stop(job.release.id)
-      return this.#hooks.ended(step)
-    }
+    if (journey.envelope(job.release.id) === undefined) return this.stop(step, job.release.id)
     if (job.refused || job.closing) return
     const page = job.nextPage
     if (page !== undefined) {

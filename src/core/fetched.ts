@@ -3,18 +3,18 @@ import type { Code } from '../errors.ts'
 import type { Channel, ReleaseId } from '../model/ids.ts'
 import { isNamed, targetOf } from './channel.ts'
 import { fallbackOf } from './settle.ts'
-import { type Cell, inSight, type NodeState } from './state.ts'
+import { type Cell, type NodeState, servedOf } from './state.ts'
 import type { Step } from './step.ts'
 
 /**
- * The target, what is active or in sight without being it, and what would be gone back to from there: of an ended epoch, or
+ * The target, what is active, or served without being it, and what would be gone back to from there: of an ended epoch, or
  * failed, nothing ever is.
  */
 export function fetchedOf(cell: Cell): ReadonlySet<ReleaseId | undefined> {
   const { state, epoch } = cell
   const { floor, active } = state
   const back = active === undefined ? undefined : fallbackOf(state, active.release, epoch)
-  return new Set([targetOf(floor), active?.release, inSight(cell)?.release, back])
+  return new Set([targetOf(floor), active?.release, servedOf(cell)?.release, back])
 }
 
 /** Asked for until it comes: order names it, or applications read it. Others may be nowhere any more. */
@@ -23,7 +23,7 @@ export const isAwaited = (cell: Cell, release: ReleaseId): boolean =>
 
 /** Applications read it, or do once more after a start. */
 const isRead = (cell: Cell, release: ReleaseId): boolean =>
-  release === cell.state.active?.release || release === inSight(cell)?.release
+  release === cell.state.active?.release || release === servedOf(cell)?.release
 
 /** Of a channel's state what concerns the newest, or what applications see, is said; the rest by a log line. */
 export function sayFailed(

@@ -5,7 +5,7 @@ import { targetOf } from './channel.ts'
 import type { EventOf, Now, Ticket } from './events.ts'
 import type { Entry } from './ledger.ts'
 import { type AdmittedSession, mayShare } from './session.ts'
-import { inSight, isKnown, type NodeState, neededBy } from './state.ts'
+import { isKnown, type NodeState, neededBy, servedOf } from './state.ts'
 import type { Step } from './step.ts'
 import { sliceOf } from './unsaved.ts'
 import type { Write } from './writes.ts'
@@ -263,7 +263,7 @@ export class Housekeeping {
     for (const cell of this.#node.cells.values()) {
       const { state, stored } = cell
       if (!stored) continue
-      const read = inSight(cell)?.release
+      const read = servedOf(cell)?.release
       for (const id of [targetOf(state.floor), state.active?.release, read, state.lastGood])
         if (id !== undefined && this.#node.whole.has(id)) counting.add(id)
     }

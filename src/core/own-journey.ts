@@ -58,13 +58,9 @@ export class OwnJourney implements Journey {
     this.#hooks = hooks
     this.fetch = new Fetch(node.config, {
       failed: (step, ...what) => sayFailed(node, step, ...what),
-      stuck: (step, channel, release) => {
+      isAwaited: (channel, release) => {
         const cell = node.cells.get(channel)
-        if (cell !== undefined && isAwaited(cell, release)) return true
-        // Begun again with the next write of its channel, or start.
-        this.fetch.stop(release)
-        hooks.fetchEnded(step)
-        return false
+        return cell !== undefined && isAwaited(cell, release)
       },
       lacks: (step, release) => unwhole(node, step, release),
       ended: (step) => hooks.fetchEnded(step),
@@ -321,7 +317,7 @@ export class OwnJourney implements Journey {
   refetch(step: Step, release: ReleaseId, check: boolean): void {
     const kept = this.#node.kept.get(release)
     if (kept === undefined) return
-    this.fetch.stop(release)
+    this.fetch.stop(step, release)
     this.fetch.start(step, this, kept.release, check ? 'check' : 'new')
   }
 
@@ -368,8 +364,7 @@ export class OwnJourney implements Journey {
     const needed = fetchedOf(cell)
     for (const release of this.fetch.running(cell.state.channel)) {
       if (needed.has(release) || heads.some((head) => head.id === release)) continue
-      this.fetch.stop(release)
-      this.#hooks.fetchEnded(step)
+      this.fetch.stop(step, release)
     }
     for (const release of needed) {
       const kept = release === undefined ? undefined : this.#node.kept.get(release)

@@ -14,7 +14,7 @@ import { dropUnneeded } from './ingest.ts'
 import { placeOf } from './order.ts'
 import { type Read, readRelease } from './release-bytes.ts'
 import type { Snapshot } from './snapshot.ts'
-import { type Cell, isRootOver, keepCell, type NodeState, newCell } from './state.ts'
+import { type Cell, isRootOver, keepCell, type NodeState, newCell, servedOf } from './state.ts'
 import type { Step } from './step.ts'
 import type { ActiveRecord, ChannelRecord, Write } from './writes.ts'
 
@@ -182,8 +182,8 @@ interface Left {
 /** Until something newer is active, or it is here again: its files stay as they are, and are not looked after. */
 function sayLeft(node: NodeState, { now }: Step, cell: Cell, left: ReadonlyMap<ReleaseId, Left>): void {
   const release = cell.state.active?.release
-  const inSight = cell.ahead?.release ?? release
-  if (release === undefined || inSight === undefined || !cell.stored || node.kept.has(inSight)) return
+  const served = servedOf(cell)?.release
+  if (release === undefined || served === undefined || !cell.stored || node.kept.has(served)) return
   const { code, why } = left.get(release) ?? DAMAGED
   const text = `what is active cannot be read here any longer: ${why}`
   cell.lastError = { code, text, at: now.wallMs, release }

@@ -221,8 +221,8 @@ export function factsOf(cell: Cell): ChannelFacts {
   }
 }
 
-/** What applications read, by the files where there are any: what they show ahead of its check, too, or still in a step back. */
-export const inSight = ({ ahead, stepsBack, state }: Cell): ActiveRecord | undefined =>
+/** What is served: what files show ahead of its check, and in a step back what was served before, until they are back. */
+export const servedOf = ({ ahead, stepsBack, state }: Cell): ActiveRecord | undefined =>
   ahead ?? stepsBack?.served ?? state.active
 
 /**

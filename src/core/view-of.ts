@@ -9,7 +9,7 @@ import type { Now } from './events.ts'
 import type { FetchProgress } from './fetch/hooks.ts'
 import { WHY_STALE } from './freshness/notes.ts'
 import type { Session } from './session.ts'
-import { type Cell, gateFor, inSight, isKnown, type NodeState } from './state.ts'
+import { type Cell, gateFor, isKnown, type NodeState, servedOf } from './state.ts'
 import type { ActiveFacts, CoreChannelView, CoreView, LastError, Readiness } from './view.ts'
 import type { ActiveRecord } from './writes.ts'
 
@@ -110,7 +110,7 @@ function isAwaited(node: NodeState, pattern: Pattern, known: readonly Cell[], co
 /** What is served: what files show, as soon as it is here; nothing that is older. Never what failed its check, where there is else. */
 function activeOf(node: NodeState, cell: Cell): ActiveRecord | undefined {
   const { ahead } = cell
-  if (ahead === undefined) return inSight(cell)
+  if (ahead === undefined) return servedOf(cell)
   return node.whole.has(ahead.release) && node.kept.has(ahead.release) ? ahead : undefined
 }
 

@@ -12,10 +12,10 @@ export interface FetchProgress {
 export interface FetchHooks {
   /** The content can never be right: the publisher's fault, the gate stays closed. Or it cannot be had for now. */
   failed(step: Step, channel: Channel, release: ReleaseId, code: Code, text: string): void
-  /** No peer has given anything of it for long, and still does not. @returns whether it is asked for all the same */
-  stuck(step: Step, channel: Channel, release: ReleaseId): boolean
+  /** It is asked for though no peer has given anything of it for long. */
+  isAwaited(channel: Channel, release: ReleaseId): boolean
   /** It counted as whole, and something of it is gone. */
   lacks(step: Step, release: ReleaseId): void
-  /** Its release was dropped. */
+  /** Before it was whole: what was only kept for it may go. */
   ended(step: Step): void
 }

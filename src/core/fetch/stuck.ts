@@ -23,31 +23,36 @@ export function stuck(
 }
 
 /**
- * Said once of each, until a block of it comes or it is given up. Where nobody who stores its channel was there for as long
- * nothing is given up, and its time begins anew.
+ * Said once of each, until a block of it comes or it is given up. What is not awaited is, unless nobody who stores its channel
+ * was there for as long.
  * @param ms so long they were without any block
+ * @returns those that are given up
  */
 export function complain(
   step: Step,
   jobs: readonly FetchJob[],
-  { failed, stuck }: FetchHooks,
+  { failed, isAwaited }: FetchHooks,
   sessions: () => Iterable<AdmittedSession>,
   ms: number,
-): void {
-  if (jobs.length === 0) return
+): readonly FetchJob[] {
+  const isOver = (job: FetchJob): boolean => !isAwaited(job.channel, job.release.id)
+  // Who is there is looked at for these alone: of what is awaited nothing is new once it is said.
+  const open = jobs.filter((job) => !job.unavailable || isOver(job))
+  if (open.length === 0) return []
   const { monoMs } = step.now
   const there = [...sessions()].filter(({ sinceMonoMs }) => monoMs - sinceMonoMs >= ms)
-  for (const job of jobs) {
+  const givenUp: FetchJob[] = []
+  for (const job of open) {
     const { id } = job.release
-    const isAlone = !there.some(({ hello }) => storesChannel(hello.patterns, job.channel))
-    if (isAlone) job.passedMonoMs = monoMs
-    const goesOn = isAlone || stuck(step, job.channel, id)
-    if (job.unavailable && goesOn) continue
+    const goesOn = !isOver(job) || !there.some(({ hello }) => storesChannel(hello.patterns, job.channel))
+    if (!goesOn) givenUp.push(job)
+    else if (job.unavailable) continue
     job.unavailable = true
     const then = goesOn ? 'asking on' : 'asked for again with the next release of its channel, or a start'
     const text = `${job.missing.size} blocks of release ${id.slice(0, 12)} cannot be had from any peer; ${then}`
     failed(step, job.channel, id, 'FETCH_UNAVAILABLE', text)
   }
+  return givenUp
 }
 
 const servedMonoMs = ({ progressMonoMs, passedMonoMs }: FetchJob): number =>

@@ -86,7 +86,7 @@ export function fetcher({
     failures.push(code)
     reasons.push(text)
   }
-  const fetch = new Fetch(bench.config, { failed, stuck: () => true, lacks: () => {}, ended: () => {} })
+  const fetch = new Fetch(bench.config, { failed, isAwaited: () => true, lacks: () => {}, ended: () => {} })
   const tickets = new Map<number, Digest>()
   /** Who was asked what it has. */
   const asked: PeerId[] = []
@@ -206,7 +206,7 @@ export function fetcher({
     duty: fetch.duty,
     has: (digest: Digest): boolean => here.has(digest),
     /** The release is wanted no more. */
-    stop: (): void => fetch.stop(RELEASE),
+    stop: () => run((step) => fetch.stop(step, RELEASE)),
     /** No event comes to this node for so long. */
     stands: (ms: number): void => bench.pass(ms),
     isComing: (digest: Digest) => fetch.isComing(digest),

@@ -155,7 +155,7 @@ describe('a message with pages', () => {
   })
 })
 
-const SILENT = { failed: () => {}, stuck: () => true, lacks: () => {}, ended: () => {} }
+const SILENT = { failed: () => {}, isAwaited: () => true, lacks: () => {}, ended: () => {} }
 
 describe('pages that nobody asked for', () => {
   const releaseOf = ({ envelope }: Made): Release => {
