@@ -1,5 +1,5 @@
 /** libp2p's writes to its peer store: none fails or holds up what it was made for, takes a record of ours away or brings one back. */
-import type { Libp2p, Peer, PeerData, PeerId, PeerStore } from '@libp2p/interface'
+import type { Libp2p, Peer, PeerId, PeerStore } from '@libp2p/interface'
 import type { LogPort } from '../runtime/ports.ts'
 import { forgetGone, holdsRecord, ON_DISK } from './remembered-peers.ts'
 import { inTime, Overdue, TimelyWrites } from './timely-writes.ts'
@@ -36,7 +36,8 @@ class PeerWrites {
   readonly #log: LogPort
   readonly #disk = new TimelyWrites()
   /** What those that are here speak, where it could not be written. */
-  readonly #unwritten = new Map<string, readonly string[]>()
+  readonly #unwritten = new Map<string, Unwritten>()
+  #begun = 0
   #told: 'hangs' | 'fails' | undefined
   /** In a row, since the last that was not kept. */
   #well = 0
@@ -59,18 +60,17 @@ class PeerWrites {
       }
       if (isOurs) return written()
       const isAll = protocols === 'replaces' && data.protocols !== undefined
-      const key = id.toString()
-      const before = this.#unwritten.get(key)
+      this.#begun += 1
+      const turn = this.#begun
       try {
         const peer = await inTime(written())
         this.#well += 1
-        // What was kept meanwhile is newer.
-        if (isAll && this.#unwritten.get(key) === before) this.#unwritten.delete(key)
+        if (isAll) this.#written(id, turn)
         return peer
       } catch (error) {
         if (options?.signal?.aborted === true) throw error
         this.#tell(error as Error)
-        return this.#keep(id, data, isAll)
+        return this.#keep(id, data.protocols ?? [], { turn, isAll })
       }
     }
   }
@@ -79,14 +79,14 @@ class PeerWrites {
     return async (id, options) => {
       if (options === ON_DISK) return get(id, options)
       // Who asks at the end of a connection is to know it, too.
-      const before = this.#unwritten.get(id.toString())
+      const before = this.#unwritten.get(id.toString())?.protocols
       const found = get(id, options)
       try {
         const peer = await inTime(found)
-        const said = this.#unwritten.get(id.toString()) ?? before
+        const said = this.#unwritten.get(id.toString())?.protocols ?? before
         return said === undefined ? peer : { ...peer, protocols: [...new Set([...peer.protocols, ...said])] }
       } catch (error) {
-        const said = this.#unwritten.get(id.toString()) ?? before
+        const said = this.#unwritten.get(id.toString())?.protocols ?? before
         if (said !== undefined) return peerOf(id, said)
         if (error instanceof Overdue) return found
         throw error
@@ -106,12 +106,25 @@ class PeerWrites {
     return id.equals(this.#node.peerId) || this.#node.getConnections(id).length > 0
   }
 
-  /** In memory, for as long as it is here. */
-  #keep(id: PeerId, { protocols = [] }: PeerData, isAll: boolean): Peer {
-    const before = isAll ? [] : (this.#unwritten.get(id.toString()) ?? [])
-    const said = [...new Set([...before, ...protocols])]
+  /** What was said behind it stays. */
+  #written(id: PeerId, turn: number): void {
+    const kept = this.#unwritten.get(id.toString())
+    if (kept !== undefined && kept.turn < turn) this.#unwritten.delete(id.toString())
+  }
+
+  /** In memory, for as long as it is here; what was said first takes nothing back, however late that is known. */
+  #keep(id: PeerId, protocols: readonly string[], { turn, isAll }: Omit<Unwritten, 'protocols'>): Peer {
+    const kept = this.#unwritten.get(id.toString())
+    const isOlder = kept !== undefined && turn < kept.turn
+    const before = kept === undefined || (isAll && !isOlder) ? [] : kept.protocols
+    const own = isOlder && kept.isAll ? [] : protocols
+    const said = {
+      protocols: [...new Set([...before, ...own])],
+      turn: Math.max(turn, kept?.turn ?? 0),
+      isAll: isAll || kept?.isAll === true,
+    }
     if (this.#isHere(id)) this.#unwritten.set(id.toString(), said)
-    return peerOf(id, said)
+    return peerOf(id, said.protocols)
   }
 
   #tell(error: Error): void {
@@ -126,6 +139,14 @@ class PeerWrites {
     this.#told = kind
     this.#well = 0
   }
+}
+
+interface Unwritten {
+  readonly protocols: readonly string[]
+  /** That of the newest write among them, as they began. */
+  readonly turn: number
+  /** All that it speaks was said. */
+  readonly isAll: boolean
 }
 
 const peerOf = (id: PeerId, protocols: readonly string[]): Peer => ({

@@ -97,23 +97,42 @@ test('what libp2p has read of a peer before our record of it was written does no
   expect(protocols).toEqual([ECHO])
 })
 
-test('what could not be written stays known though an older write ends behind it', async () => {
-  const older = { protocols: [ECHO] }
-  let open = (): void => {}
-  const gate = new Promise<void>((resolve) => {
-    open = resolve
-  })
+/** Two writes of what a peer speaks, begun one after the other: each ends at its own word. */
+async function twoWrites() {
+  const ends: ((fails: boolean) => void)[] = []
   const { node } = await guardedHost(async (_, { protocols }) => {
-    if (protocols?.includes(LATER) === true) throw new Error('ENOSPC')
-    if (protocols?.join() === older.protocols.join()) await gate
+    const isOf = protocols?.includes(LATER) === true ? 1 : protocols?.join() === ECHO ? 0 : undefined
+    if (isOf === undefined) return
+    const fails = await new Promise<boolean>((resolve) => {
+      ends[isOf] = resolve
+    })
+    if (fails) throw new Error('ENOSPC')
   })
   const other = await plain()
   await echoed(node, other)
-  const patched = node.peerStore.patch(other.peerId, older)
-  await node.peerStore.patch(other.peerId, { protocols: [ECHO, LATER] })
-  open()
-  await patched
-  expect((await node.peerStore.get(other.peerId)).protocols).toContain(LATER)
+  const writes = [[ECHO], [LATER]].map((protocols) => node.peerStore.patch(other.peerId, { protocols }))
+  const ended = async (which: number, fails: boolean) => {
+    ends[which]?.(fails)
+    await writes[which]
+  }
+  return { ended, known: async () => (await node.peerStore.get(other.peerId)).protocols }
+}
+
+test.each([
+  ['ends', false],
+  ['cannot be written either', true],
+])('what could not be written stays known though an older write %s behind it', async (_, fails) => {
+  const { ended, known } = await twoWrites()
+  await ended(1, true)
+  await ended(0, fails)
+  expect(await known()).toContain(LATER)
+})
+
+test('what could not be written is known no more once a newer write ends', async () => {
+  const { ended, known } = await twoWrites()
+  await ended(0, true)
+  await ended(1, false)
+  expect(await known()).toEqual([LATER])
 })
 
 test('what is written of a stranger once it is gone is forgotten again, a record of ours is not', async () => {
