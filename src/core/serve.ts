@@ -126,7 +126,7 @@ export class Serve {
     }
     const { bytes } = event
     this.#active.delete(id)
-    if (bytes === 0) this.#owedStill(active)
+    if (bytes === 0) this.#unbooked(active, active.sinceMonoMs !== NOT_YET)
     else {
       this.#from.left(step, active.digest)
       this.#backlog.left(step.now.monoMs, active.begunMonoMs)
@@ -346,9 +346,14 @@ export class Serve {
 
   /** Out of the line, and not given. */
   #takenBack(wanted: Wanted): Wanted {
-    if (this.#config.submit && !wanted.seed) this.#copies.takeBack(wanted.digest, wanted.peer)
-    this.#owedStill(wanted)
+    this.#unbooked(wanted)
     return this.#takenOut(wanted)
+  }
+
+  /** @param begun a part of it may have left: nobody has the uplink again and again by ending each before its end */
+  #unbooked(wanted: Wanted, begun = false): void {
+    if (this.#config.submit && !wanted.seed) this.#copies.takeBack(wanted.digest, wanted.peer, begun)
+    this.#owedStill(wanted)
   }
 
   /** It was to hand the block on, and has not got it. */

@@ -86,14 +86,19 @@ export class Copies {
     return { kind: 'give' }
   }
 
-  /** It waited in line, and was sent away or is gone: it has nothing to hand on. */
-  takeBack(digest: Digest, peer: PeerId): void {
+  /**
+   * It was sent away, is gone, or the block could not be read: it has nothing to hand on.
+   * @param begun a part of it may have left, and counts as a copy
+   */
+  takeBack(digest: Digest, peer: PeerId, begun = false): void {
     const given = this.#given.get(digest)
     if (given === undefined || given.copies === 0) return
+    const peers = given.peers.filter((one) => one !== peer)
+    if (begun) return void this.#given.set(digest, { ...given, peers })
     const copies = given.copies - 1
     if (copies === 0) this.#earned = Math.max(0, this.#earned - 1)
     if (copies >= FREE_COPIES) this.#spareBytes += this.#config.limits.maxBlockBytes
-    this.#given.set(digest, { ...given, copies, peers: given.peers.filter((one) => one !== peer) })
+    this.#given.set(digest, { ...given, copies, peers })
   }
 
   /** Whoever would have a copy more is not the one to be first in the line. */

@@ -163,6 +163,32 @@ describe('serving blocks', () => {
     expect(node.served(1)).toEqual(['serve 2'])
   })
 
+  test('a block of which nothing left a seed is not booked: the next to ask gets it, as often as that is', () => {
+    const node = server(true, 1, { seedExtraBytesPerSecond: 0 })
+    node.journey.here.add(hex('a'))
+    for (const id of [1, 2, 3, 4, 5]) {
+      link(node.journey, `P${id}`)
+      node.cold.add(id)
+      expect(node.want(id, `P${id}`)).toEqual([`serve ${id}`])
+      node.served(id, 0)
+    }
+    link(node.journey, 'A')
+    expect(node.want(6, 'A')).toEqual(['serve 6'])
+    expect(node.want(7, 'P1')).toEqual(['redirect 7'])
+  })
+
+  test('of one that ended while it left the next to ask gets it, and the uplink is rationed all the same', () => {
+    const node = server(true, 1, { seedExtraBytesPerSecond: 0 })
+    node.journey.here.add(hex('a'))
+    const said = [1, 2, 3].map((id) => {
+      link(node.journey, `P${id}`)
+      const [first] = node.want(id, `P${id}`)
+      node.served(id, 0)
+      return first
+    })
+    expect(said).toEqual(['serve 1', 'serve 2', 'busy 3'])
+  })
+
   test('a seed that waited in line and is gone takes no booking of others along', () => {
     const given = (seeds: number) => {
       const node = server(true, 1, { seedExtraBytesPerSecond: LIMITS.maxBlockBytes })
