@@ -48,7 +48,8 @@ export type Event =
       readonly address: Address
       readonly ownHost: boolean
     }
-  | { readonly kind: 'disconnected'; readonly peer: PeerId }
+  /** `replaced`: another connection to it is taken in its stead, and `connected` comes at once. */
+  | { readonly kind: 'disconnected'; readonly peer: PeerId; readonly replaced?: true }
   /** `text`: the address and the reason, for people. */
   | { readonly kind: 'dialFailed'; readonly address: Address; readonly code: Code; readonly text?: string }
   /** A gossip message; `id` names it in the `verdict` that must follow. */

@@ -160,7 +160,8 @@ export class Peers implements Stage {
     this.#lookSoon(step)
   }
 
-  onDisconnected(step: Step, journey: Journey, { peer }: EventOf<'disconnected'>, session?: Session): void {
+  onDisconnected(step: Step, journey: Journey, event: EventOf<'disconnected'>, session?: Session): void {
+    const { peer, replaced } = event
     const { monoMs } = step.now
     for (const [id, asked] of this.#exchanges) if (asked === peer) this.#exchanges.delete(id)
     this.#asks.forget(peer)
@@ -168,8 +169,8 @@ export class Peers implements Stage {
     if (session !== undefined && isAdmitted(session)) {
       this.#redial.ended(peer, monoMs, monoMs - session.sinceMonoMs)
       // A stranger is dialled by nobody: to remember each would fill the memory.
-      // What another dialled says nothing of its address.
-    } else if (this.#book.knows(peer) && end !== 'inbound') {
+      // What another dialled says nothing of its address, nor does a dial that crossed it: the two are connected.
+    } else if (this.#book.knows(peer) && end !== 'inbound' && replaced !== true) {
       if (end === 'unfinished' && !this.#redial.isTold(peer, monoMs)) this.#window.starved(monoMs)
       if (end !== undefined) this.#outside.inVain(peer, monoMs)
       this.#redial.failed(peer, monoMs, this.#isMissed(peer))

@@ -146,14 +146,15 @@ export class Connections {
       connection.abort(new Error('too many connections that are not admitted'))
       return
     }
-    if (known !== undefined && known.connection.status === 'open' && !this.#closing.has(known.connection)) {
+    const replaced = known !== undefined && !this.#closing.has(known.connection)
+    if (replaced && known.connection.status === 'open') {
       if (!this.#wins(connection, known)) {
         void this.#end(connection)
         return
       }
       void this.#end(known.connection)
     }
-    if (known !== undefined) this.#gone(known)
+    if (known !== undefined) this.#gone(known, replaced)
     this.#links.set(peer, { peer, connection, host, sinceMs: performance.now() })
     // What the muxer refused it ended at once; who is behind it is known here. Of one that is gone nobody would forget what was
     // logged: a connection that was replaced may be the last to end.
@@ -181,13 +182,13 @@ export class Connections {
     if (other !== undefined) this.#opened(other)
   }
 
-  #gone({ peer, connection }: Link): void {
+  #gone({ peer, connection }: Link, replaced = false): void {
     this.#links.delete(peer)
     void this.#forget(connection)
     this.#options.gate.revoke(connection.remotePeer)
     this.#carriers?.asker.drop(peer)
     this.#options.misconduct.forget(peer)
-    this.#options.sink({ kind: 'disconnected', peer })
+    this.#options.sink({ kind: 'disconnected', peer, ...(replaced ? { replaced } : {}) })
   }
 
   async #forget({ remotePeer }: Connection): Promise<void> {

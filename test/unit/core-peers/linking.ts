@@ -87,6 +87,16 @@ export const giveUp = (id: PeerId, why: End = 'unfinished') => {
     peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id })
   })
 }
+/** It dialled at the same time, and that connection is the one that stays. */
+export const cross = (id: PeerId) => {
+  const link = { kind: 'connected', peer: id, address: addressOf(id), ownHost: false } as const
+  bench.run((step, journey) => {
+    peers.onConnected(step, journey, { ...link, direction: 'outbound' })
+    peers.onDisconnected(step, journey, { kind: 'disconnected', peer: id, replaced: true })
+    peers.onConnected(step, journey, { ...link, direction: 'inbound' })
+  })
+  return admit(id, { direction: 'inbound' })
+}
 export const idAt = (group: readonly Someone[], address: Address): PeerId =>
   group.find(({ id }) => addressOf(id) === address)?.id ?? peer('')
 export const fail = (address: Address) =>

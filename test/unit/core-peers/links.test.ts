@@ -7,6 +7,7 @@ import {
   asksPeers,
   bench,
   certified,
+  cross,
   dials,
   fail,
   giveUp,
@@ -80,6 +81,30 @@ describe('the degree', () => {
     )
     for (const address of under) giveUp(idAt(near, address), 'refused')
     expect(dials(pass(500)).length).toBe(4)
+  })
+
+  it('is dialled for with as many at a time as before where both dialled at once', () => {
+    const limits = limitsOf({ minDegree: 16, outsideDegree: 4, maxDialsAtOnce: 4 })
+    const known = [...region('eu', 12), ...region('us', 8)]
+    const records = known.map((one) => one.record())
+    const under = dials(start({ limits, seeds: [] }, records))
+    expect(under).toHaveLength(4)
+    for (const address of under) cross(idAt(known, address))
+    const next = dials(pass(500))
+    expect(next).toHaveLength(4)
+    expect(next.filter((address) => under.includes(address))).toEqual([])
+  })
+
+  it('does not leave those outside alone for a dial that crossed theirs', () => {
+    const far = region('us', 4)
+    start({ limits: limitsOf({ minDegree: 4, outsideDegree: 2, maxDialsAtOnce: 1 }), seeds: [] })
+    for (let at = 0; at < 4; at += 1) admit(peer(`near ${at}`))
+    const records = far.map((one) => one.record())
+    asksPeers(peer('near 0'), records)
+    const [first, ...others] = dials(pass(250))
+    expect([typeof first, others]).toEqual(['string', []])
+    if (first !== undefined) cross(idAt(far, first))
+    expect(dials(pass(250))).toHaveLength(1)
   })
 
   it('is dialled for with fewer at a time where nobody admits this node', () => {

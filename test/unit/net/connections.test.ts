@@ -56,7 +56,10 @@ function connected(self: string) {
   const connections = new Connections({
     ...{ self: self as PeerId, limits: LIMITS, gate: new Gate(), misconduct, log, sink },
   })
-  const carriers = { asker: { drop: vi.fn() }, answerer: {} } as never
+  const carriers = {
+    asker: { drop: vi.fn() },
+    answerer: { isRefused: () => false, flush: async () => {} },
+  } as never
   connections.start(node as unknown as Libp2p, carriers)
   return { node, connections, sink }
 }
@@ -101,6 +104,26 @@ test('of two dials that crossed, the one of the lower id stays on both sides, wh
       expect([...node.all].map(({ status }) => status).sort()).toEqual(['closing', 'open'])
       expect(connections.current('other' as PeerId)?.direction).toBe(stays)
     }
+})
+
+test('that a connection ended because another stays in its stead is told, and of no other end', async () => {
+  const { node, sink } = connected('self')
+  const [dialled, stays] = [new Fake('outbound'), new Fake('inbound')]
+  node.opens(dialled)
+  node.opens(stays)
+  const ends = () => sink.mock.calls.map(([event]) => event).filter(({ kind }) => kind === 'disconnected')
+  expect(ends()).toEqual([{ kind: 'disconnected', peer: 'other', replaced: true }])
+  node.ends(stays)
+  await expect.poll(ends).toHaveLength(2)
+  expect(ends()[1]).toEqual({ kind: 'disconnected', peer: 'other' })
+})
+
+test('nor one that this node was ending anyway', async () => {
+  const { node, connections, sink } = connected('self')
+  node.opens(new Fake('outbound'))
+  void connections.hangUp('other' as PeerId, 'done')
+  node.opens(new Fake('inbound'))
+  expect(sink.mock.calls.map(([event]) => event)).toContainEqual({ kind: 'disconnected', peer: 'other' })
 })
 
 test('of a node that dials a peer which it has had all the time the lower id decides, however long that was', () => {
