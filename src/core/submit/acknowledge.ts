@@ -3,6 +3,7 @@
  * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole. Where
  * one is slow others are asked beside it: the first that holds it counts.
  */
+import type { Code } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
@@ -31,11 +32,6 @@ export const MAX_AWAITS_OF_ONE = 2
 /** Seeds asked at once for one release. They come one after another, so that all are asked in the time that a small one has. */
 export const MAX_ASKED = 3
 
-interface Asked {
-  readonly peer: PeerId
-  readonly atMonoMs: number
-}
-
 interface Pending {
   /** Who brought it. */
   readonly publisher: PeerId
@@ -44,10 +40,22 @@ interface Pending {
   readonly holders: Set<PeerId>
   readonly tried: Set<PeerId>
   readonly deadlineMonoMs: number
-  /** Without an answer yet. */
-  readonly asked: Map<RequestId, Asked>
+  /** Without an answer yet, or to be asked in its turn. */
+  readonly asked: Set<PeerId>
   /** Then one more is asked. */
   anotherMonoMs: number
+}
+
+/** A seed to be asked, once it has a place for the question. */
+interface Turn {
+  readonly release: ReleaseId
+  readonly pending: Pending
+  readonly peer: PeerId
+  readonly fromMonoMs: number
+}
+
+interface Asked extends Turn {
+  readonly atMonoMs: number
 }
 
 /** Who waits for a release. */
@@ -65,6 +73,10 @@ export const whose = (session: Session): string =>
 interface Awaiter extends Asker {
   readonly untilMonoMs: number
 }
+
+/** The question that gave way stands there for as long as any, and of one release two may: so long after it was asked. */
+const againMonoMs = ({ config: { limits } }: Step, { atMonoMs }: Asked): number =>
+  atMonoMs + limits.awaitMs / MAX_AWAITS_OF_ONE + limits.leaseAskMs
 
 /** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
 const isPatient = ({ now, config }: Step, { atMonoMs }: Asked): boolean =>
@@ -95,6 +107,10 @@ function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending):
 
 export class Acknowledge {
   readonly #pending = new Map<ReleaseId, Pending>()
+  /** Under way, of releases that have been answered since as well: each has a stream, and a peer takes few. */
+  readonly #asked = new Map<RequestId, Asked>()
+  /** In the order in which they are asked: in the line of the transport their time would run. */
+  #turns: readonly Turn[] = []
   readonly #awaiters = new Map<ReleaseId, Awaiter[]>()
   /** Final answers, as they were given. */
   readonly #answered: LatestMap<ReleaseId, PublishReply>
@@ -120,7 +136,7 @@ export class Acknowledge {
       holders: new Set([step.config.self]),
       tried: new Set(),
       deadlineMonoMs: step.now.monoMs + allowedMs,
-      asked: new Map(),
+      asked: new Set(),
       anotherMonoMs: 0,
     }
     this.#pending.set(release, pending)
@@ -193,21 +209,22 @@ export class Acknowledge {
   }
 
   onReply(step: Step, journey: Journey, id: RequestId, reply: PublishReply): boolean {
-    const found = this.#taken(id)
-    if (found === undefined) return false
-    const { release, pending, asked } = found
-    if (isHeldBy(reply)) {
-      pending.holders.add(asked.peer)
-      this.#settle(step, journey, release, pending)
-    } else if (reply.type === 'noted' && isPatient(step, asked)) this.#ask(step, release, pending, asked.peer)
-    else this.#askOne(step, journey, release, pending)
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return false
+    if (this.#ends(id, asked)) this.#heard(step, journey, asked, reply)
+    this.#askInTurn(step)
     return true
   }
 
-  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
-    const found = this.#taken(id)
-    if (found === undefined) return false
-    this.#askOne(step, journey, found.release, found.pending)
+  /** @param code LIMIT_STREAMS: it had to give way here, and says nothing of the peer */
+  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return false
+    const { release, pending, peer } = asked
+    const isOpen = this.#ends(id, asked)
+    if (isOpen && code === 'LIMIT_STREAMS') this.#ask(release, pending, peer, againMonoMs(step, asked))
+    else if (isOpen) this.#askOne(step, journey, release, pending)
+    this.#askInTurn(step)
     return true
   }
 
@@ -221,6 +238,7 @@ export class Acknowledge {
         step.wakeAt(Math.min(pending.deadlineMonoMs, pending.anotherMonoMs))
       }
     }
+    this.#askInTurn(step)
     for (const [release, awaiters] of this.#awaiters) {
       const due = awaiters.filter(({ untilMonoMs }) => untilMonoMs <= now)
       for (const { id } of due) answer(step, id, { type: 'noted' })
@@ -235,14 +253,24 @@ export class Acknowledge {
     else this.#awaiters.set(release, awaiters)
   }
 
-  #taken(id: RequestId) {
-    for (const [release, pending] of this.#pending) {
-      const asked = pending.asked.get(id)
-      if (asked === undefined) continue
-      pending.asked.delete(id)
-      return { release, pending, asked }
-    }
-    return undefined
+  #heard(step: Step, journey: Journey, asked: Asked, reply: PublishReply): void {
+    const { release, pending, peer } = asked
+    if (isHeldBy(reply)) {
+      pending.holders.add(peer)
+      this.#settle(step, journey, release, pending)
+    } else if (reply.type === 'noted' && isPatient(step, asked)) this.#ask(release, pending, peer)
+    else this.#askOne(step, journey, release, pending)
+  }
+
+  /** False: nobody waits for its answer any more. */
+  #ends(id: RequestId, { release, pending, peer }: Asked): boolean {
+    this.#asked.delete(id)
+    return this.#pending.get(release) === pending && pending.asked.delete(peer)
+  }
+
+  #hasPlace({ config }: Step, peer: PeerId): boolean {
+    const mine = [...this.#asked.values()].filter((one) => one.peer === peer).length
+    return mine < config.limits.maxStreams.publish
   }
 
   /**
@@ -260,23 +288,35 @@ export class Acknowledge {
       .map(({ peer }) => peer)
     const { named, others } = namedFirst(step.config, seeds)
     // Who only says that it is a seed would be the first to say that it holds this, too.
-    const asked = [...pending.asked.values()].map(({ peer }) => peer)
-    const from = named.length > 0 || namedFirst(step.config, asked).named.length > 0 ? named : others
-    const seed = from[Math.floor(step.config.random() * from.length)]
-    if (seed !== undefined) this.#ask(step, release, pending, seed)
+    const isNamed = named.length > 0 || namedFirst(step.config, [...pending.asked]).named.length > 0
+    const from = isNamed ? named : others
+    const free = from.filter((peer) => this.#hasPlace(step, peer))
+    const among = free.length > 0 ? free : from
+    const seed = among[Math.floor(step.config.random() * among.length)]
+    if (seed !== undefined) this.#ask(release, pending, seed)
     else if (pending.asked.size === 0) this.#settle(step, journey, release, pending)
+    this.#askInTurn(step)
   }
 
-  #ask(step: Step, release: ReleaseId, pending: Pending, peer: PeerId): void {
-    const id = step.nextRequest()
+  /** Behind all that wait for that seed: what came back with “not yet” gives its turn to the next. */
+  #ask(release: ReleaseId, pending: Pending, peer: PeerId, fromMonoMs = 0): void {
     pending.tried.add(peer)
-    pending.asked.set(id, { peer, atMonoMs: step.now.monoMs })
-    step.emit({
-      kind: 'request',
-      id,
-      peer,
-      request: { protocol: 'publish', message: { type: 'await', release } },
-      timeoutMs: step.config.limits.publishDeadlineMs,
+    pending.asked.add(peer)
+    this.#turns = [...this.#turns, { release, pending, peer, fromMonoMs }]
+  }
+
+  #askInTurn(step: Step): void {
+    const { limits } = step.config
+    this.#turns = this.#turns.filter((turn) => {
+      const { release, pending, peer, fromMonoMs } = turn
+      if (this.#pending.get(release) !== pending) return false
+      if (fromMonoMs > step.now.monoMs) step.wakeAt(fromMonoMs)
+      if (fromMonoMs > step.now.monoMs || !this.#hasPlace(step, peer)) return true
+      const id = step.nextRequest()
+      this.#asked.set(id, { ...turn, atMonoMs: step.now.monoMs })
+      const request = { protocol: 'publish', message: { type: 'await', release } } as const
+      step.emit({ kind: 'request', id, peer, request, timeoutMs: limits.publishDeadlineMs })
+      return false
     })
   }
 
