@@ -1,7 +1,7 @@
 /** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each. */
 import type { Connection, Stream } from '@libp2p/interface'
 import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.ts'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import { Deadline } from './deadline.ts'
@@ -23,6 +23,12 @@ interface Waiter {
   readonly giveUp: (error: MeshError) => void
 }
 
+/** The other side may keep it for long, until there is something to say. */
+const isKept = ({ message: { type } }: AnyRequest): boolean => type === 'await'
+
+/** Between seeds, answered at once and asked for a second at most: who waited for a place would be taken for silent. */
+const goesFirst = ({ message: { type } }: AnyRequest): boolean => type === 'lease' || type === 'free'
+
 /**
  * An older build closes idle streams sooner than we give them up, so maybe while a request is on its way. It reads nothing
  * of what comes after: the request may be sent again.
@@ -39,6 +45,8 @@ export class Line {
   readonly #idle: Wire[] = []
   readonly #inUse = new Set<Stream>()
   readonly #waiting: Waiter[] = []
+  /** Of questions that are kept, the first of them first. */
+  readonly #kept: Deadline[] = []
   #taken = 0
   #closed: MeshError | undefined
 
@@ -58,14 +66,30 @@ export class Line {
     if (isNotice(request) && this.#toldAtOnce(request)) return
     const deadline = new Deadline(timeoutMs)
     try {
+      if (goesFirst(request)) this.#makeWay()
       await this.#turn(deadline.signal)
+      if (isKept(request)) this.#kept.push(deadline)
       await this.#askInTurn(request, deadline, (reply) => {
         onReply(reply)
         deadline.arm(timeoutMs)
       })
     } finally {
       deadline.clear()
+      this.#keepsNot(deadline)
     }
+  }
+
+  /** Where all places are taken by questions that are kept, the first of them ends: it can be asked again. */
+  #makeWay(): void {
+    const [first] = this.#kept
+    if (first === undefined || this.#kept.length < this.#rules.maxStreams) return
+    this.#keepsNot(first)
+    first.end(new MeshError('LIMIT_STREAMS', `${this.#rules.id}: its stream is needed for what cannot wait`))
+  }
+
+  #keepsNot(deadline: Deadline): void {
+    const at = this.#kept.indexOf(deadline)
+    if (at >= 0) this.#kept.splice(at, 1)
   }
 
   /** One of the `maxStreams` places is taken for it, and goes to the next one that waits. */
@@ -92,7 +116,8 @@ export class Line {
       }
       this.#keep(wire)
     } catch (error) {
-      const failure = this.#closed ?? streamError(error, `${this.#rules.id} ${request.message.type}`)
+      const cause = isMeshError(signal.reason) ? signal.reason : error
+      const failure = this.#closed ?? streamError(cause, `${this.#rules.id} ${request.message.type}`)
       // a late reply must not be taken for the answer to the next request
       if (wire !== undefined) wire.stream.abort(failure)
       throw failure
