@@ -29,7 +29,7 @@ interface Claim {
   ticket: Ticket | undefined
   /** Seeds that granted it. */
   readonly taken: Set<PeerId>
-  /** Seeds asked once more, as this host stood still when they may have answered. */
+  /** Seeds asked once more, as this host stood still when they may have answered, or they answered others meanwhile. */
   readonly again: Set<PeerId>
   granted: boolean
   renewAtMonoMs: number
@@ -75,6 +75,8 @@ export class Claims {
   readonly #asked = new Map<RequestId, Asked>()
   /** Who was silent, until when: kept over a new connection, which costs nothing. */
   readonly #silent = new LatestMap<PeerId, number>(MAX_SILENT)
+  /** Who answered a question, when. */
+  readonly #heard = new LatestMap<PeerId, number>(MAX_SILENT)
   readonly #freed = new Set<RequestId>()
   readonly #written = new Map<Ticket, ReleaseId>()
   readonly #table: LeaseTable
@@ -142,6 +144,7 @@ export class Claims {
     if (asked === undefined) return false
     this.#asked.delete(id)
     this.#silent.delete(asked.peer)
+    this.#heard.set(asked.peer, step.now.monoMs)
     const claim = this.#claims.get(asked.release)
     if (claim === undefined) return true
     const proof =
@@ -165,10 +168,14 @@ export class Claims {
     const { leaseAskMs, repairMs } = step.config.limits
     const tookMs = step.now.monoMs - asked.atMonoMs
     const claim = this.#claims.get(asked.release)
+    // Of many at one moment those behind wait for a stream here until their time is over.
+    const answers = (this.#heard.get(asked.peer) ?? 0) > asked.atMonoMs
     // Once in a claim: of a host that is late each time a dead seed would cost two waits at every upload.
-    const isExcused = tookMs > leaseAskMs + repairMs && claim?.again.has(asked.peer) !== true
+    const isOwn = answers || tookMs > leaseAskMs + repairMs
+    const isExcused = isOwn && claim?.again.has(asked.peer) !== true
     // One whose connection ended at once cost no time: a seed that restarts is asked again.
-    if (tookMs >= leaseAskMs / 2 && !isExcused) this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
+    if (!answers && tookMs >= leaseAskMs / 2 && !isExcused)
+      this.#silent.set(asked.peer, step.now.monoMs + SILENT_MS)
     if (claim === undefined || claim.granted) return true
     if (isExcused) claim.again.add(asked.peer)
     else claim.next += 1

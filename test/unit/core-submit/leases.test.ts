@@ -130,6 +130,24 @@ describe('Who was silent when it was asked for a lease', () => {
     }
   })
 
+  test('is not who answered another question meanwhile: it is asked once more, and then passed over', () => {
+    const node = alone()
+    const asks = (name: string) => {
+      const header = { channel: `app/${name}` as typeof CHANNEL }
+      return node.ask({ type: 'submit', envelope: make({ clock: { alice: 1 }, header }).envelope })
+    }
+    const [first, second] = [asks('one'), asks('two')]
+    node.monoMs += 1
+    node.answer(first[0], { type: 'noted' })
+    const again = unanswered(node, second, LIMITS.leaseAskMs)
+    expect(requests(again)).toEqual(['lease peer'])
+    const third = asks('three')
+    node.monoMs += 1
+    node.answer(third[0], { type: 'noted' })
+    expect(writes(unanswered(node, again, LIMITS.leaseAskMs))).toEqual(['lease!'])
+    expect(requests(asks('four'))).toEqual(['lease peer'])
+  })
+
   test('nor is one asked again that is gone', () => {
     const node = alone()
     const asking = node.ask({ type: 'submit', envelope: next(1) })
