@@ -79,7 +79,7 @@ export const LIMITS = {
   /** Root bytes from one address, or by gossip from one peer, in a minute. */
   maxRootBytesPerMinute: 4 * MIB,
   /** Streams a peer may hold open to us, per protocol. */
-  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 2, bridge: 8 },
+  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 3, bridge: 8 },
   /** Requests of ours that wait for one of those streams, per peer and protocol; beyond, the peer is too slow for us. */
   maxQueuedRequests: 64,
   maxUnreadBytes: 128 * MIB,

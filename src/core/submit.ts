@@ -3,7 +3,6 @@
  * first, takes the lease of its place, brings its content, and only then is ordered: in the one batch that makes it
  * whole. A seed takes submissions from anywhere, any other node from its own host.
  */
-import type { Code } from '../errors.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, PublishRequest } from '../model/messages.ts'
 import type { Checks } from './checks.ts'
@@ -158,10 +157,9 @@ export class Submit implements Stage {
     )
   }
 
-  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
     return (
-      this.#claims.onRequestFailed(step, journey, id) ||
-      this.#acknowledge.onRequestFailed(step, journey, id, code)
+      this.#claims.onRequestFailed(step, journey, id) || this.#acknowledge.onRequestFailed(step, journey, id)
     )
   }
 

@@ -16,7 +16,7 @@ export class Deadline {
     this.arm(ms)
   }
 
-  /** Aborted with a TimeoutError, or what `end` was given. */
+  /** Aborted with a TimeoutError. */
   get signal(): AbortSignal {
     return this.#over.signal
   }
@@ -27,12 +27,6 @@ export class Deadline {
       if (lateMs > STOOD_STILL_MS) this.#wait(Math.min(ms, lateMs), () => this.#endAfterReading())
       else this.#endAfterReading()
     })
-  }
-
-  /** Over now, and for this reason. */
-  end(reason: Error): void {
-    this.clear()
-    this.#over.abort(reason)
   }
 
   /** Nobody waits any more. */

@@ -1,7 +1,7 @@
 /** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each. */
 import type { Connection, Stream } from '@libp2p/interface'
 import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.ts'
-import { isMeshError, MeshError } from '../errors.ts'
+import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import { Deadline } from './deadline.ts'
@@ -18,16 +18,15 @@ interface Wire {
   idleSinceMs: number
 }
 
+/** Between seeds, answered at once and asked for a second at most: who waited for a place would be taken for silent. */
+const isUrgent = ({ message: { type } }: AnyRequest): boolean => type === 'lease' || type === 'free'
+
 interface Waiter {
+  /** It goes while so many places are not taken. */
+  readonly places: number
   readonly go: () => void
   readonly giveUp: (error: MeshError) => void
 }
-
-/** The other side may keep it for long, until there is something to say. */
-const isKept = ({ message: { type } }: AnyRequest): boolean => type === 'await'
-
-/** Between seeds, answered at once and asked for a second at most: who waited for a place would be taken for silent. */
-const goesFirst = ({ message: { type } }: AnyRequest): boolean => type === 'lease' || type === 'free'
 
 /**
  * An older build closes idle streams sooner than we give them up, so maybe while a request is on its way. It reads nothing
@@ -45,8 +44,6 @@ export class Line {
   readonly #idle: Wire[] = []
   readonly #inUse = new Set<Stream>()
   readonly #waiting: Waiter[] = []
-  /** Of questions that are kept, the first of them first. */
-  readonly #kept: Deadline[] = []
   #taken = 0
   #closed: MeshError | undefined
 
@@ -66,30 +63,14 @@ export class Line {
     if (isNotice(request) && this.#toldAtOnce(request)) return
     const deadline = new Deadline(timeoutMs)
     try {
-      if (goesFirst(request)) this.#makeWay()
-      await this.#turn(deadline.signal)
-      if (isKept(request)) this.#kept.push(deadline)
+      await this.#turn(deadline.signal, isUrgent(request))
       await this.#askInTurn(request, deadline, (reply) => {
         onReply(reply)
         deadline.arm(timeoutMs)
       })
     } finally {
       deadline.clear()
-      this.#keepsNot(deadline)
     }
-  }
-
-  /** Where all places are taken by questions that are kept, the first of them ends: it can be asked again. */
-  #makeWay(): void {
-    const [first] = this.#kept
-    if (first === undefined || this.#kept.length < this.#rules.maxStreams) return
-    this.#keepsNot(first)
-    first.end(new MeshError('LIMIT_STREAMS', `${this.#rules.id}: its stream is needed for what cannot wait`))
-  }
-
-  #keepsNot(deadline: Deadline): void {
-    const at = this.#kept.indexOf(deadline)
-    if (at >= 0) this.#kept.splice(at, 1)
   }
 
   /** One of the `maxStreams` places is taken for it, and goes to the next one that waits. */
@@ -116,15 +97,13 @@ export class Line {
       }
       this.#keep(wire)
     } catch (error) {
-      const cause = isMeshError(signal.reason) ? signal.reason : error
-      const failure = this.#closed ?? streamError(cause, `${this.#rules.id} ${request.message.type}`)
+      const failure = this.#closed ?? streamError(error, `${this.#rules.id} ${request.message.type}`)
       // a late reply must not be taken for the answer to the next request
       if (wire !== undefined) wire.stream.abort(failure)
       throw failure
     } finally {
       if (wire !== undefined) this.#inUse.delete(wire.stream)
-      this.#taken -= 1
-      this.#waiting.shift()?.go()
+      this.#leave()
     }
   }
 
@@ -146,8 +125,7 @@ export class Line {
       // a peer that is gone, or does not speak this: no request was lost by it
     } finally {
       deadline.clear()
-      this.#taken -= 1
-      this.#waiting.shift()?.go()
+      this.#leave()
     }
   }
 
@@ -204,10 +182,12 @@ export class Line {
     throw new MeshError('INTERNAL', `${id}: ${what} is over the limit of ${maxRequestBytes}`)
   }
 
-  /** Waits for one of the `maxStreams` places. */
-  #turn(signal: AbortSignal): Promise<void> {
+  /** Waits for one of the `maxStreams` places; the spare one is for what is urgent. */
+  #turn(signal: AbortSignal, urgent: boolean): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
-    if (this.#taken < this.#rules.maxStreams) {
+    const { maxStreams, spare } = this.#rules
+    const places = urgent ? maxStreams : maxStreams - spare
+    if (this.#taken < places) {
       this.#taken += 1
       return Promise.resolve()
     }
@@ -222,6 +202,7 @@ export class Line {
       }
       const settle = () => signal.removeEventListener('abort', onTimeout)
       const waiter: Waiter = {
+        places,
         go: () => {
           settle()
           this.#taken += 1
@@ -235,6 +216,12 @@ export class Line {
       signal.addEventListener('abort', onTimeout, { once: true })
       this.#waiting.push(waiter)
     })
+  }
+
+  #leave(): void {
+    this.#taken -= 1
+    const at = this.#waiting.findIndex(({ places }) => this.#taken < places)
+    if (at >= 0) this.#waiting.splice(at, 1)[0]?.go()
   }
 
   async #wire(signal: AbortSignal): Promise<Wire> {

@@ -31,6 +31,8 @@ export interface ProtocolRules {
   readonly answerDeadlineMs: number
   /** Each way, per connection. */
   readonly maxStreams: number
+  /** Of these, for what is urgent: others may be kept for long by questions that have no answer yet. */
+  readonly spare: number
   /** Without a request for so long a stream is closed by the side that answers; the asker gives it up at half of that. */
   readonly idleMs: number
   readonly admittedOnly: boolean
@@ -55,6 +57,7 @@ export function protocolRules(limits: Limits): RulesOf {
       maxReplyBytes: maxReplyBytes(protocol, limits),
       maxRunBytes: protocol === 'sync' ? syncRunBytes(limits) : maxReplyBytes(protocol, limits),
       maxStreams: limits.maxStreams[protocol],
+      spare: protocol === 'publish' && limits.maxStreams.publish > 1 ? 1 : 0,
       idleMs: admittedOnly ? limits.admittedStreamIdleMs : limits.streamIdleMs,
       admittedOnly,
       bytesAsOne: protocol === 'bridge' ? BRIDGE_BYTES_AS_ONE : Number.POSITIVE_INFINITY,

@@ -3,7 +3,6 @@
  * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole. Where
  * one is slow others are asked beside it: the first that holds it counts.
  */
-import type { Code } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
@@ -51,7 +50,6 @@ interface Turn {
   readonly release: ReleaseId
   readonly pending: Pending
   readonly peer: PeerId
-  readonly fromMonoMs: number
 }
 
 interface Asked extends Turn {
@@ -73,10 +71,6 @@ export const whose = (session: Session): string =>
 interface Awaiter extends Asker {
   readonly untilMonoMs: number
 }
-
-/** The question that gave way stands there for as long as any, and of one release two may: so long after it was asked. */
-const againMonoMs = ({ config: { limits } }: Step, { atMonoMs }: Asked): number =>
-  atMonoMs + limits.awaitMs / MAX_AWAITS_OF_ONE + limits.leaseAskMs
 
 /** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
 const isPatient = ({ now, config }: Step, { atMonoMs }: Asked): boolean =>
@@ -216,14 +210,10 @@ export class Acknowledge {
     return true
   }
 
-  /** @param code LIMIT_STREAMS: it had to give way here, and says nothing of the peer */
-  onRequestFailed(step: Step, journey: Journey, id: RequestId, code: Code): boolean {
+  onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
     const asked = this.#asked.get(id)
     if (asked === undefined) return false
-    const { release, pending, peer } = asked
-    const isOpen = this.#ends(id, asked)
-    if (isOpen && code === 'LIMIT_STREAMS') this.#ask(release, pending, peer, againMonoMs(step, asked))
-    else if (isOpen) this.#askOne(step, journey, release, pending)
+    if (this.#ends(id, asked)) this.#askOne(step, journey, asked.release, asked.pending)
     this.#askInTurn(step)
     return true
   }
@@ -268,9 +258,10 @@ export class Acknowledge {
     return this.#pending.get(release) === pending && pending.asked.delete(peer)
   }
 
+  /** One stream is left for what cannot wait: each of these may stand for as long as a seed keeps a question. */
   #hasPlace({ config }: Step, peer: PeerId): boolean {
     const mine = [...this.#asked.values()].filter((one) => one.peer === peer).length
-    return mine < config.limits.maxStreams.publish
+    return mine < Math.max(1, config.limits.maxStreams.publish - 1)
   }
 
   /**
@@ -299,19 +290,18 @@ export class Acknowledge {
   }
 
   /** Behind all that wait for that seed: what came back with “not yet” gives its turn to the next. */
-  #ask(release: ReleaseId, pending: Pending, peer: PeerId, fromMonoMs = 0): void {
+  #ask(release: ReleaseId, pending: Pending, peer: PeerId): void {
     pending.tried.add(peer)
     pending.asked.add(peer)
-    this.#turns = [...this.#turns, { release, pending, peer, fromMonoMs }]
+    this.#turns = [...this.#turns, { release, pending, peer }]
   }
 
   #askInTurn(step: Step): void {
     const { limits } = step.config
     this.#turns = this.#turns.filter((turn) => {
-      const { release, pending, peer, fromMonoMs } = turn
+      const { release, pending, peer } = turn
       if (this.#pending.get(release) !== pending) return false
-      if (fromMonoMs > step.now.monoMs) step.wakeAt(fromMonoMs)
-      if (fromMonoMs > step.now.monoMs || !this.#hasPlace(step, peer)) return true
+      if (!this.#hasPlace(step, peer)) return true
       const id = step.nextRequest()
       this.#asked.set(id, { ...turn, atMonoMs: step.now.monoMs })
       const request = { protocol: 'publish', message: { type: 'await', release } } as const

@@ -7,7 +7,8 @@ import { kept } from './kept.ts'
 import { connect, type Scripted } from './scripted.ts'
 
 const { node } = kept()
-const AT_ONCE = LIMITS.maxStreams.publish
+/** All streams but the one that is left. */
+const AT_ONCE = LIMITS.maxStreams.publish - 1
 
 const waits = (digit: string): AnyRequest => ({
   protocol: 'publish',
@@ -45,40 +46,36 @@ const replied = (at: Scripted, id: number) => at.event('reply', (event) => event
 test.each([
   ['lease', lease],
   ['free', free],
-])(
-  'where every stream is kept the first question gives way to a `%s`, and the others stay',
-  async (_, request) => {
-    const [a, b] = await seeds()
-    const [first, ...others] = await kepts(a, b, AT_ONCE)
-    await replied(a, a.ask(b.id, request, LIMITS.leaseAskMs))
-    await replied(a, a.ask(b.id, request, LIMITS.leaseAskMs))
-    expect(a.of('requestFailed')).toMatchObject([{ id: first, code: 'LIMIT_STREAMS' }])
-    for (const { id } of b.of('request')) b.transport.perform({ kind: 'reply', id, reply: noted })
-    for (const id of others) await replied(a, id)
-    const again = a.ask(b.id, waits('0'))
-    await b.until('it is asked again', () => b.of('request').length === AT_ONCE + 3)
-    b.transport.perform({ kind: 'reply', id: b.of('request').at(-1)?.id as number, reply: noted })
-    await replied(a, again)
-  },
-)
-
-test('none gives way where a stream is left', async () => {
+])('where all others are kept a `%s` has a stream left, also behind more that wait', async (_, request) => {
   const [a, b] = await seeds()
-  await kepts(a, b, AT_ONCE - 1)
-  const asked = Array.from({ length: 3 }, () => a.ask(b.id, lease))
-  for (const id of asked) await replied(a, id)
+  const ids = await kepts(a, b, AT_ONCE)
+  const waiting = a.ask(b.id, waits('9'))
+  for (let at = 0; at < 2; at += 1) await replied(a, a.ask(b.id, request, LIMITS.leaseAskMs))
+  for (const { id } of b.of('request').slice(0, AT_ONCE))
+    b.transport.perform({ kind: 'reply', id, reply: noted })
+  for (const id of ids) await replied(a, id)
+  await b.until('what waited is asked', () => b.of('request').length === AT_ONCE + 3)
+  b.transport.perform({ kind: 'reply', id: b.of('request').at(-1)?.id as number, reply: noted })
+  await replied(a, waiting)
   expect(a.of('requestFailed')).toEqual([])
 })
 
-test('nor to one that may be kept itself: that waits for its turn', async () => {
+test('that one is not taken by those that may be kept, and what cannot wait goes before them', async () => {
   const [a, b] = await seeds()
+  b.onRequest = () => {}
   await kepts(a, b, AT_ONCE)
-  const next = a.ask(b.id, waits('9'))
-  const { id } = b.of('request')[0] as { id: number }
-  expect(b.of('request')).toHaveLength(AT_ONCE)
-  b.transport.perform({ kind: 'reply', id, reply: noted })
-  await b.until('it is asked', () => b.of('request').length === AT_ONCE + 1)
+  a.ask(b.id, lease, LIMITS.publishDeadlineMs)
+  await b.until('the first is asked', () => b.of('request').length === AT_ONCE + 1)
+  const waiting = a.ask(b.id, waits('9'), LIMITS.publishDeadlineMs)
+  const second = a.ask(b.id, lease, LIMITS.publishDeadlineMs)
   b.transport.perform({ kind: 'reply', id: b.of('request').at(-1)?.id as number, reply: noted })
-  await replied(a, next)
-  expect(a.of('requestFailed')).toEqual([])
+  await b.until('the second is asked', () => b.of('request').length === AT_ONCE + 2)
+  expect(b.of('request').at(-1)?.request.message.type).toBe('lease')
+  b.transport.perform({ kind: 'reply', id: b.of('request').at(-1)?.id as number, reply: noted })
+  await replied(a, second)
+  expect(b.of('request')).toHaveLength(AT_ONCE + 2)
+  b.transport.perform({ kind: 'reply', id: b.of('request')[0]?.id as number, reply: noted })
+  await b.until('what may be kept is asked', () => b.of('request').length === AT_ONCE + 3)
+  b.transport.perform({ kind: 'reply', id: b.of('request').at(-1)?.id as number, reply: noted })
+  await replied(a, waiting)
 })
