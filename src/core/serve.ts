@@ -154,7 +154,7 @@ export class Serve {
       if (wanted.untilMonoMs > monoMs) step.wakeAt(wanted.untilMonoMs)
       else {
         this.#active.delete(wanted.id)
-        this.#owedStill(wanted)
+        this.#unbooked(wanted, true)
       }
     }
     this.#next(step)

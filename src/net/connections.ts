@@ -175,10 +175,10 @@ export class Connections {
     // replaced before, and slow to end: libp2p wrote of its peer until now
     if (link === undefined) void this.#forget(connection)
     if (link?.connection !== connection) return
-    this.#gone(link)
     const other = this.#node
       ?.getConnections(connection.remotePeer)
       .find((candidate) => candidate.status === 'open' && !this.#closing.has(candidate))
+    this.#gone(link, other !== undefined)
     if (other !== undefined) this.#opened(other)
   }
 

@@ -177,6 +177,15 @@ describe('serving blocks', () => {
     expect(node.want(7, 'P1')).toEqual(['redirect 7'])
   })
 
+  test('nor is one that was not taken in time: whoever asks next is not sent to who has nothing', () => {
+    const node = server(true)
+    node.journey.here.add(hex('a'))
+    for (const name of ['A', 'B']) link(node.journey, name)
+    node.want(1, 'A')
+    node.standStill(LIMITS.blockDeadlineMs)
+    expect(node.want(2, 'B')).toEqual(['serve 2'])
+  })
+
   test('of one that ended while it left the next to ask gets it, and the uplink is rationed all the same', () => {
     const node = server(true, 1, { seedExtraBytesPerSecond: 0 })
     node.journey.here.add(hex('a'))

@@ -118,6 +118,20 @@ test('that a connection ended because another stays in its stead is told, and of
   expect(ends()[1]).toEqual({ kind: 'disconnected', peer: 'other' })
 })
 
+test('be it that its end comes first', async () => {
+  const { node, sink } = connected('self')
+  const [dialled, stays] = [new Fake('outbound'), new Fake('inbound')]
+  node.opens(dialled)
+  node.all.add(stays)
+  node.ends(dialled)
+  const events = () => sink.mock.calls.map(([event]) => event)
+  await expect.poll(events).toMatchObject([
+    { kind: 'connected', direction: 'outbound' },
+    { kind: 'disconnected', replaced: true },
+    { kind: 'connected', direction: 'inbound' },
+  ])
+})
+
 test('nor one that this node was ending anyway', async () => {
   const { node, connections, sink } = connected('self')
   node.opens(new Fake('outbound'))
