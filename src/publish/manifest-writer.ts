@@ -11,7 +11,7 @@ import type { Digest } from '../model/ids.ts'
 import type { BlockRef, ManifestEntry } from '../model/manifest.ts'
 
 /**
- * Upper bounds of encoded sizes, in bytes: a block is a list head, 34 + 2 of digest and 5 of size; an entry has its
+ * Upper bounds of encoded sizes, in bytes: a block takes 40, a list head, 34 of digest and 5 of size; an entry has its
  * five names (30), mode, size and digest (50) and heads of path and blocks. Whole bounds keep a page below its limit
  * without encoding it again for each file.
  */

@@ -281,6 +281,8 @@ test('A file that the disk gives no more at the upload is named', async () => {
 test('Any files fill pages within their bound that read back as one manifest', () => {
   const file = fc.record({
     blocks: fc.integer({ min: 0, max: 60 }),
+    // Each takes another number of bytes in the list; the last is the largest there is.
+    blockSize: fc.constantFrom(1, 255, 65_535, LIMITS.maxBlockBytes),
     name: fc.string({ unit: fc.constantFrom('a', 'b', 'é'), minLength: 1, maxLength: 40 }),
   })
   const limits = { ...LIMITS, maxPageBytes: 2048 }
@@ -290,21 +292,21 @@ test('Any files fill pages within their bound that read back as one manifest', (
       (files) => {
         const entries: ManifestEntry[] = files
           .toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
-          .map(({ name, blocks }) => ({
+          .map(({ name, blocks, blockSize }) => ({
             path: name,
             mode: 0o444,
-            size: blocks,
+            size: blocks * blockSize,
             digest: sha256(new Uint8Array(blocks > 0 ? [blocks] : [])),
             blocks: Array.from({ length: blocks }, (_, index) => ({
               digest: sha256(new Uint8Array([index])),
-              size: 1,
+              size: blockSize,
             })),
           }))
         const writer = new ManifestWriter(limits)
         for (const entry of entries) writer.add(entry)
         const pages = writer.end()
         for (const { bytes } of pages) expect(bytes.length).toBeLessThanOrEqual(limits.maxPageBytes)
-        const bytes = files.reduce((sum, { blocks }) => sum + blocks, 0)
+        const bytes = files.reduce((sum, { blocks, blockSize }) => sum + blocks * blockSize, 0)
         const header = { pages: pages.map(({ digest }) => digest), files: files.length, bytes }
         checkManifest(
           header,
