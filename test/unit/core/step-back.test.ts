@@ -159,6 +159,19 @@ it('those that failed here are remembered, the newest 32', () => {
   expect(noted.slice(-2)).toEqual([ids.slice(0, 32), ids.slice(1)])
 })
 
+it('leads also to what has expired while it was active: better old than what its check refused', () => {
+  const short = make({ clock: { alice: 1 }, header: { expires: ROOT.expires - 1_000 } })
+  const node = soaked(short)
+  comes(node, bad)
+  node.wallMs = ROOT.expires - 1_000
+  const failed = node.run(activated(bad, 'unhealthy'))
+  expect(activations(failed)).toEqual([{ release: short.id, previous: bad.id, fallback: true }])
+  node.persist(failed)
+  expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
+  node.persist(node.run(activated(short, 'healthy')))
+  expect(node.view().channels[0]).toMatchObject({ state: 'stale', gate: 'health', active: { id: short.id } })
+})
+
 describe('until it is back', () => {
   const third = make({ clock: { alice: 3 }, text: 'd=1\n' })
 
