@@ -20,6 +20,7 @@ import { BeaconKeys, type Heard, isClockOrDelay, tooFarAhead } from './freshness
 import { BeaconPages, pageBits, pageIndex } from './freshness/beacon-pages.ts'
 import { BeaconWants } from './freshness/beacon-wants.ts'
 import { DerivedPages } from './freshness/derived-pages.ts'
+import { keysSince, NO_KEYS } from './freshness/keys-since.ts'
 import { Lacking } from './freshness/lacking.ts'
 import { FreshnessLog } from './freshness/notes.ts'
 import { ownBeacon } from './freshness/own-beacon.ts'
@@ -42,7 +43,7 @@ export class Freshness implements Stage {
   /** When a current page that tells of the channel was last at hand. */
   readonly #pageHad = new Map<Channel, number>()
   readonly #lacking: Lacking
-  #freshnessKeys = ''
+  #named = NO_KEYS
   #startMonoMs = 0
   #nextSignMonoMs = 0
   #nextLookMonoMs = 0
@@ -84,15 +85,7 @@ export class Freshness implements Stage {
   }
 
   newerThan(have: readonly BeaconMark[], maxBytes: number): readonly Uint8Array[] {
-    const known = new Map(have.map(({ key, at }) => [key, at]))
-    const newer: Uint8Array[] = []
-    let bytes = 0
-    for (const { beacon, envelope } of this.#keys.all()) {
-      if (beacon.at <= (known.get(beacon.key) ?? 0)) continue
-      bytes += envelope.length
-      if (bytes <= maxBytes) newer.push(envelope)
-    }
-    return newer
+    return this.#keys.newerThan(have, maxBytes)
   }
 
   takeDiffers(): boolean {
@@ -113,10 +106,9 @@ export class Freshness implements Stage {
   }
 
   onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
-    const root = journey.root()
     this.#startMonoMs = step.now.monoMs
     this.#keys.start(step.now.monoMs)
-    this.#freshnessKeys = root.freshness.keys.join()
+    for (const root of journey.roots()) this.#named = keysSince(this.#named, root)
     for (const { envelope } of snapshot.beacons) {
       const check = this.#check(journey, envelope)
       if (check.kind === 'valid') this.#keys.put(check.beacon, envelope, undefined)
@@ -185,13 +177,16 @@ export class Freshness implements Stage {
   }
 
   onRoot(step: Step, journey: Journey, root: TrustRoot): void {
-    const keys = root.freshness.keys.join()
-    if (keys !== this.#freshnessKeys) {
-      this.#freshnessKeys = keys
+    const { since } = this.#named
+    this.#named = keysSince(this.#named, root)
+    if (this.#named.since !== since) {
       this.#keys.reset()
       this.#lacking.reset()
       this.#log.reset()
       this.#pages.keep(this.#keys.served())
+      // What this seed said before counts for nobody who has the root, as what others said does not here.
+      this.#nextSignMonoMs = step.now.monoMs
+      step.wakeAt(step.now.monoMs)
     }
     this.#refresh(step, journey)
   }
@@ -238,7 +233,7 @@ export class Freshness implements Stage {
   }
 
   #check(journey: Journey, envelope: Uint8Array): BeaconCheck {
-    const trust = { root: journey.root(), blames: journey.isRootCertain() }
+    const trust = { root: journey.root(), since: this.#named.since, blames: journey.isRootCertain() }
     const isSaid = (key: KeyId) => this.#log.isOfNewerBuild(key)
     return checkBeacon(envelope, trust, (key) => this.#keys.at(key), isSaid, this.#config.limits)
   }

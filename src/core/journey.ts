@@ -90,6 +90,8 @@ export interface Heard {
 export interface Journey {
   readonly fleetId: FleetId
   root(): TrustRoot
+  /** Every root kept, ascending; there may be holes. */
+  roots(): Iterable<TrustRoot>
   /** No other valid root of its version is known, and one would have been recognised: its keys are beyond doubt. */
   isRootCertain(): boolean
   /** Digest of the current root's payload. */

@@ -108,6 +108,10 @@ export class OwnJourney implements Journey {
     return this.#node.roots.current()
   }
 
+  *roots(): Iterable<TrustRoot> {
+    for (const { root } of this.#node.roots.all().values()) yield root
+  }
+
   isRootCertain(): boolean {
     const { roots } = this.#node
     const { version } = roots.current()

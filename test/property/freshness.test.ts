@@ -1,6 +1,7 @@
 /** Law 20: withheld or replayed beacons give SILENT within `maxAge` at any clock offset; undisturbed ones never do. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { TrustRoot } from '../../src/model/root.ts'
 import {
   beaconOf,
   CHANNEL,
@@ -23,11 +24,19 @@ const offsets = fc.integer({ min: -400 * DAY_MS, max: 400 * DAY_MS })
 const jumps = fc.array(fc.integer({ min: -DAY_MS, max: DAY_MS }), { minLength: 1, maxLength: 12 })
 const REAL_MS = 1_700_000_000_000
 
-function listener(offsetMs: number): Listener {
-  const node = new Listener(rootWith(KEYS))
+interface Store {
+  readonly older: readonly TrustRoot[]
+  readonly beacons: readonly Uint8Array[]
+}
+
+const EMPTY: Store = { older: [], beacons: [] }
+
+function listener(offsetMs: number, root = rootWith(KEYS), { older, beacons } = EMPTY): Listener {
+  const node = new Listener(root)
+  node.bench.journey.older = older
   node.bench.journey.facts.set(CHANNEL, factsAt(1))
   node.bench.now = { ...node.bench.now, wallMs: REAL_MS + offsetMs }
-  node.start()
+  node.start(beacons)
   return node
 }
 
@@ -73,15 +82,20 @@ it('withheld beacons give SILENT within maxAge', () => {
 
 it('replayed beacons, in any order and by gossip or sync, give SILENT within maxAge', () => {
   const order = fc.array(fc.nat(), { minLength: 10, maxLength: 20 })
+  /** A root that names one of the recorded keys no more comes while the node runs, or with its configuration. */
+  const rotated = fc.constantFrom('never', 'while it runs', 'at the start')
+  const cases = [offsets, jumps, order, fc.boolean(), rotated] as const
   fc.assert(
-    fc.property(offsets, jumps, order, fc.boolean(), (offsetMs, wallJumps, picks, restarted) => {
+    fc.property(...cases, (offsetMs, wallJumps, picks, restarts, rotation) => {
+      const [before, after] = [rootWith(KEYS), rootWith(KEYS.slice(1), 2)]
       let node = listener(offsetMs)
       const heard: Said[] = []
       undisturbed(node, wallJumps, (said) => heard.push(said))
-      if (restarted) {
-        const kept = heard.slice(-KEYS.length).map(({ envelope }) => envelope)
-        node = listener(offsetMs)
-        node.start(kept)
+      if (rotation === 'while it runs') node.adopt(after)
+      if (restarts || rotation === 'at the start') {
+        const beacons = heard.slice(-KEYS.length).map(({ envelope }) => envelope)
+        const [root, older] = rotation === 'never' ? [before, []] : [after, [before]]
+        node = listener(offsetMs, root, { older, beacons })
       }
       const pauseMs = Math.ceil((MAX_AGE_MS + SLACK_MS) / picks.length)
       for (const pick of picks) {

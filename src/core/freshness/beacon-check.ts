@@ -11,13 +11,16 @@ import { keysOf, signers } from '../../trust/threshold.ts'
 
 export type BeaconCheck =
   | { readonly kind: 'valid'; readonly beacon: Beacon }
-  /** Nothing the sender is to blame for: older than what we have, of a newer root or a newer build. */
+  /** Nothing the sender is to blame for: older than what we have, of a newer root or a newer build, of a root with other keys. */
   | { readonly kind: 'ignore'; readonly beacon?: Beacon }
   /** This key signs in a form that is not known here: whoever runs this host has to hear of it. */
   | { readonly kind: 'unsupported'; readonly key: KeyId }
   | { readonly kind: 'reject'; readonly code: Code; readonly text: string }
 
 /**
+ * @param since the first root whose keys have been those of `root`. A beacon that names an older one was signed before they
+ *   changed, and what a key said before is no news, though it is named still: else whoever recorded it has a supply for days.
+ *   Who relays it may be still at that root
  * @param blames whether the root's keys are beyond doubt: where two valid roots of its version are about, or could be
  *   unseen, the other one may list the key, and whoever relays such a beacon has done nothing wrong
  * @param knownAt greatest `at` known of a key: only a later one is news, and costs a signature check
@@ -25,7 +28,7 @@ export type BeaconCheck =
  */
 export function checkBeacon(
   envelope: Uint8Array,
-  { root, blames }: { readonly root: TrustRoot; readonly blames: boolean },
+  { root, since, blames }: { readonly root: TrustRoot; readonly since: number; readonly blames: boolean },
   knownAt: (key: KeyId) => number,
   isSaid: (key: KeyId) => boolean,
   limits: Limits,
@@ -36,7 +39,7 @@ export function checkBeacon(
     if (beacon === undefined) return ofNewerBuild(decoded, root, isSaid, limits)
     if (beacon.fleet !== root.fleetId)
       return { kind: 'reject', code: 'ORDER_MISPLACED', text: 'a beacon of another fleet' }
-    if (beacon.at <= knownAt(beacon.key)) return { kind: 'ignore' }
+    if (beacon.at <= knownAt(beacon.key) || beacon.root < since) return { kind: 'ignore' }
     if (!root.freshness.keys.includes(beacon.key)) {
       if (beacon.root !== root.version || !blames) return { kind: 'ignore', beacon }
       const text = 'a beacon by a key that the root it names does not list'

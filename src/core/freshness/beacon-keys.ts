@@ -5,6 +5,7 @@
 import type { Limits } from '../../limits.ts'
 import type { Beacon } from '../../model/beacon.ts'
 import type { Digest, KeyId } from '../../model/ids.ts'
+import type { BeaconMark } from '../../model/messages.ts'
 import type { Now } from '../events.ts'
 import { createBuckets } from '../rate.ts'
 import type { CoreView } from '../view.ts'
@@ -82,6 +83,19 @@ export class BeaconKeys {
 
   all(): Iterable<Heard> {
     return this.#heard.values()
+  }
+
+  /** Envelopes of those that a peer which knows these lacks, as many as fit. */
+  newerThan(have: readonly BeaconMark[], maxBytes: number): readonly Uint8Array[] {
+    const known = new Map(have.map(({ key, at }) => [key, at]))
+    const newer: Uint8Array[] = []
+    let bytes = 0
+    for (const { beacon, envelope } of this.#heard.values()) {
+      if (beacon.at <= (known.get(beacon.key) ?? 0)) continue
+      bytes += envelope.length
+      if (bytes <= maxBytes) newer.push(envelope)
+    }
+    return newer
   }
 
   put(beacon: Beacon, envelope: Uint8Array, receivedMonoMs: number | undefined): void {

@@ -110,6 +110,13 @@ export class Listener {
     })
   }
 
+  adopt(root: TrustRoot): Effect[] {
+    const { journey } = this.bench
+    journey.older = [...journey.roots()]
+    journey.current = root
+    return this.bench.run((step) => this.freshness.onRoot(step, journey, root))
+  }
+
   hear(said: Said): Effect[] {
     this.pages.set(said.digest, said.page)
     return this.bench.run((step, journey) => {

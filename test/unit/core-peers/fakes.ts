@@ -69,6 +69,9 @@ export class FakeJourney implements Journey {
   })
 
   root = () => this.current
+  /** Those before the current one that are kept. */
+  older: readonly TrustRoot[] = []
+  roots = () => [...this.older, this.current]
   /** Where damage left a hole below the current root: the last version under it. */
   hole: number | undefined
   rootOnDisk = () => 'yes' as const

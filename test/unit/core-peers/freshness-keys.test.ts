@@ -35,22 +35,18 @@ function started(root: TrustRoot, more: ConstructorParameters<typeof Listener>[1
 function hears(keys: readonly (typeof KEY)[], ms: number): string[] {
   const said: string[] = []
   for (let left = ms; left > 0; left -= EVERY_MS) {
-    for (const key of keys) node.hear(beaconOf(key, wall(), [entryAt(1)]))
+    const root = node.bench.journey.current.version
+    for (const key of keys) node.hear(beaconOf(key, wall(), [entryAt(1)], { root }))
     said.push(...codes(node.pass(EVERY_MS)))
   }
   return said
-}
-
-function adopts(root: TrustRoot): void {
-  node.bench.journey.current = root
-  node.bench.run((step, journey) => node.freshness.onRoot(step, journey, root))
 }
 
 describe('one more freshness key in a new root', () => {
   beforeEach(() => {
     started(rootWith([KEY]))
     hears([KEY], 2 * MAX_AGE_MS)
-    adopts(rootWith(KEYS, 2))
+    node.adopt(rootWith(KEYS, 2))
   })
 
   it('is no silence: what was heard before it was heard', () => {
@@ -108,12 +104,12 @@ describe('a seed', () => {
     })
     expect(node.start()).toEqual([unnamed(1)])
     expect(hears([OTHER], 2 * MAX_AGE_MS)).toEqual([])
-    adopts(rootWith([OTHER], 2))
+    node.adopt(rootWith([OTHER], 2))
     expect(hears([OTHER], 2 * EVERY_MS)).toEqual([])
-    adopts(rootWith(KEYS, 3))
+    node.adopt(rootWith(KEYS, 3))
     expect(hears([OTHER], 2 * EVERY_MS)).toEqual([])
     expect(node.freshness.marks().map(({ key }) => key)).toContain(KEY.id)
-    adopts(rootWith([OTHER], 4))
+    node.adopt(rootWith([OTHER], 4))
     expect(node.pass(2 * EVERY_MS).filter(({ kind }) => kind === 'note')).toEqual([unnamed(4)])
   })
 
@@ -140,7 +136,7 @@ it('what was heard stays heard where a root names other keys, and what is read f
   node.pass(EVERY_MS)
   expect(node.freshness.lastHeard()).toEqual({ beaconMonoMs, heardBeacon: false })
   node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
-  adopts(rootWith([OTHER], 2))
+  node.adopt(rootWith([OTHER], 2))
   const heard = { beaconMonoMs: node.bench.now.monoMs, heardBeacon: true }
   expect(node.freshness.lastHeard()).toEqual(heard)
   expect(node.freshness.heardAny()).toBe(false)

@@ -278,10 +278,8 @@ describe('SILENT', () => {
     node.pass(MAX_AGE_MS + EVERY_MS)
     expect(verdictOf(beaconOf(KEY, wall(), [entryAt(1)]).envelope)).toBe('ignore')
     expect(node.state()).toBe('silent')
-    const root = rootWith(KEYS, 2)
-    node.bench.journey.current = root
-    node.bench.run((step, journey) => node.freshness.onRoot(step, journey, root))
-    node.hear(beaconOf(KEY, wall(), [entryAt(1)]))
+    node.adopt(rootWith(KEYS, 2))
+    node.hear(beaconOf(KEY, wall(), [entryAt(1)], { root: 2 }))
     node.pass(3_000)
     expect(node.state()).toBe('fresh')
   })

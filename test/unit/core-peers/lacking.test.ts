@@ -64,9 +64,7 @@ it('once its page is here and names it no longer, it is behind no longer; nor wh
   node.hear(named(3))
   node.pass(LIMITS.beaconGraceMs + 10_000)
   expect(node.state()).toBe('behind')
-  const root = rootWith([OTHER], 2)
-  node.bench.journey.current = root
-  node.bench.run((step, journey) => node.freshness.onRoot(step, journey, root))
+  node.adopt(rootWith([OTHER], 2))
   expect(node.state()).toBe('unjudged')
 })
 
