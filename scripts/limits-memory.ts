@@ -264,7 +264,7 @@ function ofSeed(): Held[] {
     },
     {
       what: 'uploads',
-      of: `${L.maxUploads} × 2 blocks being written`,
+      of: `${L.maxUploads} × ${L.maxStreams.publish} blocks being written`,
       bytes: L.maxUploads * L.maxStreams.publish * L.maxBlockMessageBytes,
     },
     {

@@ -79,7 +79,7 @@ export const LIMITS = {
   /** Root bytes from one address, or by gossip from one peer, in a minute. */
   maxRootBytesPerMinute: 4 * MIB,
   /** Streams a peer may hold open to us, per protocol. */
-  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 3, bridge: 8 },
+  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 3, bridge: 7 },
   /** Requests of ours that wait for one of those streams, per peer and protocol; beyond, the peer is too slow for us. */
   maxQueuedRequests: 64,
   maxUnreadBytes: 128 * MIB,
@@ -97,7 +97,7 @@ export const LIMITS = {
   /** A dial in all, name lookup and handshake included. */
   dialDeadlineMs: 10_000,
   /** Handshakes of others under way, half of them of one address at most, and what each may take: as long as the dialler waits. */
-  maxHandshakes: 200,
+  maxHandshakes: 192,
   handshakeDeadlineMs: 10_000,
   /** Peers admitted that dialled us: milliseconds of work each, so a restarting fleet takes a part of a core; beyond, it hears when to come back. */
   admissionsPerSecond: 50,

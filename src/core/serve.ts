@@ -154,7 +154,7 @@ export class Serve {
       if (wanted.untilMonoMs > monoMs) step.wakeAt(wanted.untilMonoMs)
       else {
         this.#active.delete(wanted.id)
-        this.#unbooked(wanted, true)
+        this.#unbooked(wanted, wanted.sinceMonoMs !== NOT_YET)
       }
     }
     this.#next(step)

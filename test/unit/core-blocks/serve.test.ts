@@ -177,13 +177,20 @@ describe('serving blocks', () => {
     expect(node.want(7, 'P1')).toEqual(['redirect 7'])
   })
 
-  test('nor is one that was not taken in time: whoever asks next is not sent to who has nothing', () => {
-    const node = server(true)
+  test.each([
+    ['began to leave, which is one copy', false, ['serve 1', 'serve 2', 'busy 3']],
+    ['was never read, which is none', true, ['serve 1', 'serve 2', 'serve 3']],
+  ])('nor is one that was not taken in time, be it that it %s', (_, isCold, said) => {
+    const node = server(true, 1, { seedExtraBytesPerSecond: 0 })
     node.journey.here.add(hex('a'))
-    for (const name of ['A', 'B']) link(node.journey, name)
-    node.want(1, 'A')
-    node.standStill(LIMITS.blockDeadlineMs)
-    expect(node.want(2, 'B')).toEqual(['serve 2'])
+    const first = [1, 2, 3].map((id) => {
+      link(node.journey, `P${id}`)
+      if (isCold) node.cold.add(id)
+      const [word] = node.want(id, `P${id}`)
+      node.standStill(id * LIMITS.blockDeadlineMs)
+      return word
+    })
+    expect(first).toEqual(said)
   })
 
   test('of one that ended while it left the next to ask gets it, and the uplink is rationed all the same', () => {
