@@ -161,6 +161,25 @@ export function makeNewFolder(path: string, mode: number): void {
   }
 }
 
+/**
+ * Where what fills a folder fails no half of it stays: the next try would find it taken.
+ * @param made what this run made, in the order in which it is taken away
+ * @param stays it is in use already
+ * @throws as `fill` does
+ */
+export async function orEmptied<T>(
+  made: readonly string[],
+  stays: () => boolean,
+  fill: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await fill()
+  } catch (error) {
+    if (!stays()) for (const path of made) rmSync(path, { recursive: true, force: true })
+    throw error
+  }
+}
+
 /** Signing takes as long as a file to write. */
 const LOCKED_MS = 10_000
 const POLL_MS = 20

@@ -1,5 +1,5 @@
 /** Key files: PKCS#8 PEM, mode 0600, with the public half beside it as FILE.pub. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { looseMode, WHERE_NO_MODES } from '../daemon/key-mode.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { KeyId } from '../model/ids.ts'
@@ -65,10 +65,15 @@ export function writeKeyPair(path: string, type: PublicKey['type']): PrivateKey 
   return pair.key
 }
 
-/** One that is made already. @throws MeshError as `writeKeyPair` */
+/** One that is made already; half of it would stand in the way of the next try. @throws MeshError as `writeKeyPair` */
 export function saveKeyPair(path: string, { pem, key }: KeyPair): void {
   writeNew(path, pem, 0o600)
-  writeNew(`${path}.pub`, publicPem(key.public), 0o644)
+  try {
+    writeNew(`${path}.pub`, publicPem(key.public), 0o644)
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  }
 }
 
 function readKeyText(path: string): string {

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { encodeEnvelope } from '../../codec/envelope.ts'
@@ -15,7 +15,7 @@ import { createJudge } from '../../trust/admission.ts'
 import { issueNodeCertificate } from '../../trust/certificates.ts'
 import { setFreshness } from '../../trust/edit.ts'
 import { collect, wholeNumber } from '../arguments.ts'
-import { makeEmptyFolder, makeNewFolder, readInput, writeNew } from '../files.ts'
+import { makeEmptyFolder, makeNewFolder, orEmptied, readInput, writeNew } from '../files.ts'
 import { seedYaml } from '../fleet-files.ts'
 import { addressOf, dialAddress, type Host, listenAddresses, parseHost, requireOther } from '../host.ts'
 import { readPrivateKey, writeKeyPair } from '../key-files.ts'
@@ -80,6 +80,7 @@ async function addSeed(dir: string, options: Options): Promise<void> {
   }
   let key: PublicKey | undefined
   const isNamed = () => key !== undefined && mayBeNamed(key, options.root, current.version + 1)
+  // The root may be refused: then no copy of the pool's key stays; but the key of a root that is written already does.
   const { peerId, change } = await orEmptied(made, isNamed, async () => {
     const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
     const freshness = writeKeyPair(join(dir, 'seed/freshness.key'), 'ed25519')
@@ -98,24 +99,6 @@ async function addSeed(dir: string, options: Options): Promise<void> {
     `seed ${peerId} in ${dir}, reached at ${seedAddress}`,
     ...change.lines,
   ])
-}
-
-/**
- * The root may be refused: then no half of a seed stays, and no copy of the pool's key; but the key of a root that is
- * written already does.
- * @param made what this run made, in the order in which it is taken away
- */
-async function orEmptied<T>(
-  made: readonly string[],
-  isNamed: () => boolean,
-  fill: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await fill()
-  } catch (error) {
-    if (!isNamed()) for (const path of made) rmSync(path, { recursive: true, force: true })
-    throw error
-  }
 }
 
 /** By the root that holds, or by one that waits for signatures; what cannot be read may name it. */

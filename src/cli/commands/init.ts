@@ -11,7 +11,7 @@ import { issuePool } from '../../trust/certificates.ts'
 import { firstRoot } from '../../trust/first-root.ts'
 import { signEnvelope } from '../../trust/signing.ts'
 import { argument, collect, wholeNumber } from '../arguments.ts'
-import { makeEmptyFolder, writeNew } from '../files.ts'
+import { makeEmptyFolder, makeNewFolder, orEmptied, writeNew } from '../files.ts'
 import { nodeYaml, seedYaml } from '../fleet-files.ts'
 import { generatePrivateKey, type KeyPair } from '../generate-key.ts'
 import {
@@ -121,13 +121,27 @@ async function init(dir: string, options: Options): Promise<void> {
   // Read back, so that nothing is left of a fleet that no node would take.
   const payload = payloadOf(root)
   await makeEmptyFolder(dir)
-  const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
-  writeKeys(dir, keys)
-  const signers = keys.root.map(({ key }) => key)
-  writeNew(join(dir, 'root.json'), encodeEnvelopeJson(signEnvelope('root', payload, signers)), 0o644)
-  writePool(plan, keys, now)
-  const seeds = plan.hosts.map((host) => dialAddress(host, plan.port, peerId))
-  writeConfigs(plan, seeds)
+  // Two runs may have found it empty: who makes this one has the whole folder until all is taken away again.
+  const made = [join(dir, 'seed')]
+  makeNewFolder(join(dir, 'seed'), 0o700)
+  const put: Put = (name, text) => {
+    writeNew(join(dir, name), text, 0o644)
+    made.unshift(join(dir, name))
+  }
+  const seeds = await orEmptied(
+    made,
+    () => false,
+    async () => {
+      const { peerId } = await loadOrCreateIdentity(join(dir, 'seed'))
+      writeKeys(dir, keys, made)
+      const signers = keys.root.map(({ key }) => key)
+      put('root.json', encodeEnvelopeJson(signEnvelope('root', payload, signers)))
+      put('pool.json', poolOf(plan, keys, now))
+      const addresses = plan.hosts.map((host) => dialAddress(host, plan.port, peerId))
+      writeConfigs(plan, addresses, put)
+      return addresses
+    },
+  )
   const result = {
     fleetId: root.fleetId,
     root: join(dir, 'root.json'),
@@ -164,8 +178,16 @@ function makeKeys({ rootKeys }: Plan): Keys {
   }
 }
 
-function writeKeys(dir: string, keys: Keys): void {
-  const write = (name: string, pair: KeyPair) => saveKeyPair(join(dir, name), pair)
+/** A file that others may read. */
+type Put = (name: string, text: string) => void
+
+/** @param made where it says at once what it wrote */
+function writeKeys(dir: string, keys: Keys, made: string[]): void {
+  const write = (name: string, pair: KeyPair) => {
+    const path = join(dir, name)
+    saveKeyPair(path, pair)
+    made.unshift(path, `${path}.pub`)
+  }
   for (const [index, pair] of keys.root.entries()) write(rootKeyName(index), pair)
   write('publisher.key', keys.publisher)
   write('admission.key', keys.admission)
@@ -187,7 +209,7 @@ function rootOf(plan: Plan, keys: Keys, nowMs: number): TrustRoot {
   })
 }
 
-function writePool(plan: Plan, keys: Keys, nowMs: number): void {
+function poolOf(plan: Plan, keys: Keys, nowMs: number): string {
   const pool = issuePool(
     {
       name: plan.fleet,
@@ -201,7 +223,7 @@ function writePool(plan: Plan, keys: Keys, nowMs: number): void {
     },
     keys.admission.key,
   )
-  writeNew(join(plan.dir, 'pool.json'), encodeEnvelopeJson(pool), 0o644)
+  return encodeEnvelopeJson(pool)
 }
 
 /**
@@ -213,8 +235,8 @@ function nodeApiPort({ hosts, port, apiPort }: Plan): number {
   return [apiPort + 1, apiPort + 2, apiPort - 1].find((one) => one !== port && one <= 65_535) as number
 }
 
-function writeConfigs(plan: Plan, seeds: readonly string[]): void {
-  const { dir, fleet, hosts, port, apiPort, patterns } = plan
+function writeConfigs(plan: Plan, seeds: readonly string[], put: Put): void {
+  const { fleet, hosts, port, apiPort, patterns } = plan
   const seed = seedYaml({
     title: `The first seed of ${fleet}.`,
     listen: listenAddresses(hosts, port),
@@ -229,8 +251,8 @@ function writeConfigs(plan: Plan, seeds: readonly string[]): void {
     channels: patterns,
     apiPort: nodeApiPort(plan),
   })
-  writeNew(join(dir, 'seed.yaml'), seed, 0o644)
-  writeNew(join(dir, 'node.yaml'), node, 0o644)
+  put('seed.yaml', seed)
+  put('node.yaml', node)
 }
 
 function describe(plan: Plan, result: { fleetId: string; seedAddress: string }): string[] {
