@@ -37,9 +37,15 @@ const LEAST_DIGITS = 8
 /**
  * Which of a role's keys is meant: by its public half or, as that may be lost with it, by its id or a beginning of it.
  * A file of that name counts first: no file is called like an id by accident.
+ * @param before keys that the role had until now, for an id that is none of those that it has
  * @throws MeshError CONFIG_KEY, USAGE
  */
-export function keyNamed(given: string, keys: readonly KeyId[], what: string): KeyId {
+export function keyNamed(
+  given: string,
+  keys: readonly KeyId[],
+  what: string,
+  before: () => readonly KeyId[] = () => [],
+): KeyId {
   if (existsSync(given)) return readPublicKey(given).id
   if (!/^[0-9a-f]{1,64}$/.test(given)) {
     const text = `cannot read the key ${given}: no such file; a key whose file is lost is named by its id, which trust show prints`
@@ -47,7 +53,9 @@ export function keyNamed(given: string, keys: readonly KeyId[], what: string): K
   }
   if (given.length < LEAST_DIGITS)
     throw new MeshError('USAGE', `key ${given}: give at least ${LEAST_DIGITS} digits of its id`)
-  const [found, ...more] = keys.filter((id) => id.startsWith(given))
+  const among = (ids: readonly KeyId[]) => ids.filter((id) => id.startsWith(given))
+  const now = among(keys)
+  const [found, ...more] = now.length > 0 ? now : among(before())
   if (found === undefined)
     throw new MeshError('USAGE', `key ${given} is none of ${what}; trust show prints them`)
   if (more.length === 0) return found

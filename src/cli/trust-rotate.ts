@@ -13,7 +13,7 @@ import { argument } from './arguments.ts'
 import { keyNamed, readPublicKey } from './key-files.ts'
 import { out } from './output.ts'
 import { type Session, withSession } from './publish-session.ts'
-import { readRoot } from './root-files.ts'
+import { olderBeside, type RootFile, readRoot } from './root-files.ts'
 import { applyChange, type Outcome } from './trust-change.ts'
 import type { RotateOptions } from './trust-hand-out.ts'
 import { lineOf, raisedFor, rootsBeside } from './trust-push.ts'
@@ -53,10 +53,13 @@ export async function rotate(name: string, options: RotateOptions): Promise<void
   )
 }
 
-function keysLeaving(publisher: Name, { removeKey = [], root }: RotateOptions): readonly KeyId[] {
+function keysLeaving(publisher: Name, { removeKey = [], root, seed }: RotateOptions): readonly KeyId[] {
   if (removeKey.length === 0) return []
-  const keys = readRoot(root).root.publishers.get(publisher)?.keys ?? []
-  return removeKey.map((given) => keyNamed(given, keys, `publisher ${publisher}`))
+  const current = readRoot(root)
+  const keysOf = (file?: RootFile) => file?.root.publishers.get(publisher)?.keys ?? []
+  // Of a run that was cut off the root is written already: the same command is to say that it must be handed out.
+  const before = () => (seed === undefined ? [] : keysOf(olderBeside(current).at(-1)))
+  return removeKey.map((given) => keyNamed(given, keysOf(current), `publisher ${publisher}`, before))
 }
 
 /** @throws MeshError USAGE: who names these believes that the fleet gets it */

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
+import { type Session, withSession } from '../../../src/cli/publish-session.ts'
 import { readRoot, saveEnvelope } from '../../../src/cli/root-files.ts'
 import type { RotateOptions } from '../../../src/cli/trust-hand-out.ts'
-import { rotateInFleet } from '../../../src/cli/trust-rotate.ts'
+import { rotate, rotateInFleet } from '../../../src/cli/trust-rotate.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { MeshError } from '../../../src/errors.ts'
@@ -23,6 +24,11 @@ import { signEnvelope } from '../../../src/trust/signing.ts'
 import { make, WALL_MS } from '../core/fleet.ts'
 import { FakeSeed, headerOf } from '../publish/fake-seed.ts'
 import { key } from '../trust/fixtures.ts'
+
+vi.mock('../../../src/cli/publish-session.ts', async (original) => ({
+  ...(await original<typeof import('../../../src/cli/publish-session.ts')>()),
+  withSession: vi.fn(),
+}))
 
 const CHANNEL = 'app/web' as Channel
 const NEW = 'app/new' as Channel
@@ -72,29 +78,27 @@ function seedWith(channels: readonly Channel[]): FakeSeed {
 }
 
 const ADDRESS = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWa'
-const rotateAt = (
-  seed: FakeSeed,
-  more: Partial<RotateOptions> = {},
-  signers: readonly Signer[] = [keySigner(newKey)],
-) =>
+const optionsWith = (more: Partial<RotateOptions>): RotateOptions => ({
+  root: path,
+  rootKey: [join(dir, 'root.key')],
+  removeKey: [oldKey.id],
+  seed: [ADDRESS],
+  key: ['new.key'],
+  signWith: ['sign --pin 1234'],
+  ...more,
+})
+const sessionWith = (seed: FakeSeed, signers: readonly Signer[] = [keySigner(newKey)]): Session => ({
+  chain: startChain(bytes, LIMITS),
+  seeds: { reached: [seed], missed: [], close: async () => undefined },
+  signers,
+  memory: noMemory,
+  publisher: 'alice' as Name,
+})
+const rotateAt = (seed: FakeSeed, more: Partial<RotateOptions> = {}, signers?: readonly Signer[]) =>
   rotateInFleet(
     { publisher: 'alice' as Name, add: [newKey.public], remove: [oldKey.id] },
-    {
-      root: path,
-      rootKey: [join(dir, 'root.key')],
-      removeKey: [oldKey.id],
-      seed: [ADDRESS],
-      key: ['new.key'],
-      signWith: ['sign --pin 1234'],
-      ...more,
-    },
-    {
-      chain: startChain(bytes, LIMITS),
-      seeds: { reached: [seed], missed: [], close: async () => undefined },
-      signers,
-      memory: noMemory,
-      publisher: 'alice' as Name,
-    },
+    optionsWith(more),
+    sessionWith(seed, signers),
   )
 
 const stateOf = (made: ReturnType<typeof release>) =>
@@ -317,3 +321,22 @@ test.each([
     expect(seed.asked).not.toContain('root')
   },
 )
+
+test('again after a run that was cut off before it handed its root out, a key named by its id is still known', async () => {
+  const seed = seedWith([])
+  const { root, envelope } = readRoot(path)
+  const publishers = new Map(
+    [...root.publishers].map(([name, one]) => [name, { ...one, keys: [newKey.id] }] as const),
+  )
+  const keys = new Map([...root.keys].filter(([id]) => id !== oldKey.id)).set(newKey.id, newKey.public)
+  saveEnvelope(join(dir, 'root.1.json'), envelope)
+  const next = raiseEpoch({ ...root, publishers, keys }, 'app/*' as Pattern)
+  saveEnvelope(path, signEnvelope('root', encodeRoot(next), [rootKey]))
+  vi.mocked(withSession).mockImplementation(async (_, run) => run(sessionWith(seed)))
+  const removeKey = [oldKey.id.slice(0, 8)]
+  await expect(rotate('alice', optionsWith({ removeKey }))).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining('no seed has root 2 yet'),
+    details: { next: `confmesh trust push --root ${path} --seed ${ADDRESS}${KEYED}` },
+  })
+})
