@@ -3,6 +3,7 @@ import { encodeEnvelope } from '../codec/envelope.ts'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern, PeerId } from '../model/ids.ts'
+import { matchesAny } from '../model/pattern.ts'
 import { channelsUnder } from '../publish/channels.ts'
 import { requireTakenByAll } from '../publish/root-forks.ts'
 import { type PushedTo, pushRoots, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
@@ -14,6 +15,7 @@ import { connect, seedAddresses, warnOfExpiry } from './publish-session.ts'
 import { olderBeside, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
+import { leftWithout, STALE } from './trust-left.ts'
 import { PUBLISH_IT_TOO, warnUnsaid } from './trust-touched.ts'
 
 /** Told to people and to `--json`. */
@@ -42,7 +44,7 @@ export const unreachedOf = ({ missed }: Pick<Seeds, 'missed'>) =>
   missed.map(({ address, error }) => ({ address, code: error.code }))
 
 interface HandedOver extends Handed {
-  /** Whose channels get a new epoch by it, and those of them that seeds hold: each needs a release under the root. */
+  /** Whose channels get a new epoch by it; and those of any epoch that seeds hold and that need a release under the root. */
   readonly raised: readonly Pattern[]
   readonly channels: readonly Channel[]
 }
@@ -51,9 +53,34 @@ interface HandedOver extends Handed {
 export async function handOver(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<HandedOver> {
   const raised = await raisedFor(roots, seeds)
   const handed = await pushToAll(roots, seeds)
-  const unsaid = warnUnsaid(PUBLISH_IT_TOO)
-  const channels = raised.length === 0 ? [] : await channelsUnder(raised, seeds, LIMITS, unsaid)
-  return { ...handed, raised, channels }
+  return { ...handed, raised, channels: await unreleased(roots, seeds, raised) }
+}
+
+/** Whatever raised it: of a run that was cut off the seeds have the root already, and nobody was told what it leaves. */
+async function unreleased(
+  roots: readonly RootEnvelope[],
+  seeds: readonly Seed[],
+  raised: readonly Pattern[],
+): Promise<readonly Channel[]> {
+  const newest = roots.at(-1)
+  if (newest === undefined) return []
+  const { current } = startChain(newest.envelope, LIMITS)
+  const patterns = current.epochs.map(({ pattern }) => pattern)
+  if (patterns.length === 0) return []
+  const publishers = [...current.publishers.values()]
+  const held = await channelsUnder(patterns, seeds, LIMITS, warnUnsaid(PUBLISH_IT_TOO))
+  // Where nobody may publish any more no release comes: that is said once.
+  const awaited = held.filter(
+    (channel) =>
+      matchesAny(raised, channel) || publishers.some(({ patterns }) => matchesAny(patterns, channel)),
+  )
+  const left = await leftWithout(awaited, current, seeds)
+  const unknown = left.find(({ code }) => code !== STALE)
+  if (unknown !== undefined) warn(`${unknown.code}: ${unknown.channel}: ${unknown.message}`)
+  // What this run raised is without one, whether a seed still says so or not.
+  return left
+    .filter(({ channel, code }) => code === STALE || matchesAny(raised, channel))
+    .map(({ channel }) => channel)
 }
 
 /** Against the newest that the seeds have; where that is not beside the root, what these steps alone raise. */

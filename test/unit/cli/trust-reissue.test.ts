@@ -3,24 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Session, withSession } from '../../../src/cli/publish-session.ts'
-import {
-  handOut,
-  pushAndReissue,
-  requireSigners,
-  staleOf,
-  type Target,
-  tellLeft,
-} from '../../../src/cli/trust-reissue.ts'
+import { leftWithout, type Target } from '../../../src/cli/trust-left.ts'
+import { handOut, pushAndReissue, requireSigners, tellLeft } from '../../../src/cli/trust-reissue.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel, Name } from '../../../src/model/ids.ts'
+import type { Channel, Name, Pattern } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { noMemory, openMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
-import { renew } from '../../../src/trust/edit.ts'
+import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
 import { make, ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { ALICE, FakeSeed, headerOf } from '../publish/fake-seed.ts'
 
@@ -68,6 +62,8 @@ function sessionWith(seed: FakeSeed): Session {
   }
 }
 
+const runWith = (session: Session) =>
+  vi.mocked(withSession).mockImplementation(async (_, run) => run(session))
 const handOutTo = (seed: FakeSeed) => handOut(join(folder, 'root.json'), ROOT, TARGETS, sessionWith(seed))
 
 test('a channel that cannot be issued again stops none after it, and is named at the end', async () => {
@@ -167,11 +163,11 @@ test('a channel that holds nothing of the root’s epoch is stale; one that two 
   const of = (text: string, root: number) =>
     make({ clock: { alice: 1 }, text, header: { channel: 'app/a' as Channel, root } }).envelope
   const seed = new FakeSeed('a')
-  const stale = () => staleOf(['app/a' as Channel], NEXT, sessionWith(seed))
+  const left = () => leftWithout(['app/a' as Channel], NEXT, [seed])
   seed.envelopes = [of('old', 1)]
-  expect(await stale()).toEqual(['app/a'])
+  expect(await left()).toMatchObject([{ channel: 'app/a', code: 'ORDER_STALE_EPOCH' }])
   seed.envelopes = [of('one', 2), of('two', 2)]
-  expect(await stale()).toEqual([])
+  expect(await left()).toEqual([])
 })
 
 test('a push that ends a fork issues again what was made under the seed’s own root', async () => {
@@ -186,9 +182,43 @@ test('a push that ends a fork issues again what was made under the seed’s own 
   seed.channels = [channel]
   const theirs = make({ clock: { alice: 1 }, header: { channel, root: 2 } })
   seed.envelopes = [theirs.envelope]
-  vi.mocked(withSession).mockImplementation(async (_, run) => run(session))
+  runWith(session)
   const printed = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
   await pushAndReissue({ root: join(folder, 'root.json') })
   expect(headerOf(seed.submitted)).toMatchObject({ root: 3, channel, pages: theirs.release.header.pages })
   expect(printed.mock.calls.join('')).toMatch(/its root 2 was another/)
+})
+
+test('what a run raised that was cut off between two roots is named, and the command fails', async () => {
+  const seed = new FakeSeed('a')
+  const session = sessionWith(seed)
+  // It had noted the one that raises, and not yet the one after it.
+  seed.roots.set(2, rootBytes(NEXT))
+  save('root.2.json', NEXT)
+  save('root.json', renew(NEXT, ROOT.expires + 1_000))
+  seed.channels = CHANNELS.slice(0, 2)
+  seed.envelopes = [
+    make({ clock: { alice: 1 }, header: { channel: CHANNELS[1] as Channel, root: 2 } }).envelope,
+  ]
+  runWith(session)
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  for (const text of ['handed out', 'handed out once more']) {
+    said = []
+    await pushAndReissue({ root: join(folder, 'root.json') })
+    expect(said.join(''), text).toContain('ORDER_STALE_EPOCH: app/a is left without a release under root 3')
+    expect(said.join(''), text).not.toContain('app/b')
+    expect([process.exitCode, seed.submitted], text).toEqual([3, undefined])
+    process.exitCode = 0
+  }
+})
+
+test('a channel that never held a release is none that lacks one', async () => {
+  const seed = new FakeSeed('a')
+  const next = raiseEpoch(ROOT, 'app/new' as Pattern)
+  save('root.json', next)
+  runWith(sessionWith(seed))
+  const printed = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  await pushAndReissue({ root: join(folder, 'root.json') })
+  expect(printed.mock.calls.join('')).toContain('app/new is not issued again: nothing there counted')
+  expect([process.exitCode ?? 0, said]).toEqual([0, []])
 })
