@@ -141,9 +141,8 @@ export async function signRoot(file: string, options: SignOptions): Promise<void
   const step = { current, next: draft.root, sign, target, draft: draft.path }
   const explained = explain(step, [], await touchedChannels(options.seed, current.root, draft.root))
   await agree(explained.lines, 'sign this root?', options.yes === true)
-  await whileLocked(draft.path, () =>
-    isThere ? saveInPlace(draft, sign(), explained.facts) : say(conclude(step, explained)),
-  )
+  if (isThere) return signInPlace(draft, keys, explained.facts)
+  await whileLocked(draft.path, () => say(conclude(step, explained)))
 }
 
 interface Step {
@@ -260,7 +259,7 @@ function requireInPlace(path: string, { out: given }: SignOptions): void {
 /** Whoever signs it is told nothing, so it must hold already. @throws MeshError USAGE, CODEC_UNSUPPORTED */
 async function signCurrent(file: string, options: SignOptions): Promise<void> {
   const current = readRootDraft(file)
-  const { path, envelope, root } = current
+  const { path, root } = current
   requireKnown(root)
   if (!holdsAlready(current))
     throw new MeshError(
@@ -269,9 +268,15 @@ async function signCurrent(file: string, options: SignOptions): Promise<void> {
     )
   requireInPlace(path, options)
   const keys = rootKeys(options.rootKey, root, root)
-  await whileLocked(path, () => {
-    const signed = keys.reduce(addSignature, readSame(path, envelope.payload))
-    saveInPlace(current, signed, {})
+  await signInPlace(current, keys, {})
+}
+
+/** Under the lock of whoever makes the next one here, which would be lost. @throws MeshError INPUT_EXISTS, INPUT_PATH */
+function signInPlace(file: RootFile, keys: readonly PrivateKey[], explained: object): Promise<void> {
+  return whileLocked(draftPath(file.path, file.root.version + 1), () => {
+    requireUnchanged(file)
+    // With the signatures that others added meanwhile.
+    saveInPlace(file, keys.reduce(addSignature, readRootDraft(file.path).envelope), explained)
   })
 }
 

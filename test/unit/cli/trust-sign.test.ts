@@ -2,9 +2,10 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
-import { readRoot, readRootDraft, saveEnvelope } from '../../../src/cli/root-files.ts'
+import { draftPath, readRoot, readRootDraft, saveEnvelope } from '../../../src/cli/root-files.ts'
 import { changeRoot, signRoot } from '../../../src/cli/trust-change.ts'
 import { asJson } from '../../../src/codec/extra.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
@@ -111,6 +112,31 @@ test('with the root that it replaced named it stays where it is, and so does tha
   expect([readRoot(at('root.json')).root.version, signatures('root.json')]).toEqual([2, 3])
   expect(readFileSync(kept, 'utf8')).toBe(before)
   expect(existsSync(at('kept.1.1.json'))).toBe(false)
+})
+
+test.each([
+  ['alone', undefined],
+  ['beside the root that it replaced', 'kept.1.json'],
+])('signed %s it does not take the place of the next one that somebody makes meanwhile', async (_, kept) => {
+  fleetOf(2)
+  await renewBy('one.key')
+  await signRoot(at('root.2.draft.json'), by('two.key'))
+  if (kept !== undefined) cpSync(at('root.1.json'), at(kept))
+  const left = kept === undefined ? {} : { root: at(kept) }
+  // Who makes the next one has read this one.
+  const lock = `${draftPath(at('root.json'), 3)}.lock`
+  writeFileSync(lock, '')
+  const signing = expect(signRoot(at('root.json'), { ...by('three.key'), ...left })).rejects.toMatchObject({
+    code: 'INPUT_EXISTS',
+    message: expect.stringContaining('was replaced by another run'),
+  })
+  await setImmediate()
+  expect(signatures('root.json')).toBe(2)
+  save('root.json', renew(readRoot(at('root.json')).root, EXPIRES + 172_800_000), keys.slice(0, 2))
+  const next = readFileSync(at('root.json'), 'utf8')
+  rmSync(lock)
+  await signing
+  expect(readFileSync(at('root.json'), 'utf8')).toBe(next)
 })
 
 test('it goes into no file of its own: that is said, and no file changes', async () => {
