@@ -5,7 +5,7 @@ import type { Channel } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import type { Seed } from '../publish/seeds.ts'
-import { type Standing, standingOf } from '../publish/standing.ts'
+import { type Standing, type StandingOptions, standingOf } from '../publish/standing.ts'
 import { progress } from './output.ts'
 
 /** What counted in a channel before the root. */
@@ -53,12 +53,13 @@ export async function* standings(
   root: TrustRoot,
   seeds: readonly Seed[],
   known: readonly Target[] = [],
+  how: Pick<StandingOptions, 'isLeft'> = {},
 ): AsyncGenerator<readonly [Channel, Standing]> {
   const before = new Map(known)
   for (const [index, channel] of channels.entries()) {
     if (index > 0 && index % 100 === 0) progress(`looked at ${index} of ${channels.length} channels`)
     const release = before.get(channel)
     const also = release === undefined ? [] : [release]
-    yield [channel, await standingOf(seeds, root, channel, { limits: LIMITS, also })]
+    yield [channel, await standingOf(seeds, root, channel, { limits: LIMITS, also, ...how })]
   }
 }

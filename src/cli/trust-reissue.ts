@@ -16,7 +16,7 @@ import { type CounterMemory, joinMemories } from '../publish/counter.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
 import { has, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
-import { overRestarts } from '../publish/seeds.ts'
+import { overRestarts, UNANSWERED } from '../publish/seeds.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
@@ -49,7 +49,11 @@ export async function pushAndReissue(options: PushOptions): Promise<void> {
     const raised = raisedBy(old, root).map(({ pattern }) => pattern)
     const channels = await channelsKnown(raised, options.channel, [session.memory], root, session)
     const own = channels.filter(isOwn)
-    const targets = await targetsOf(own, old, session)
+    const targets = await targetsOf(own, old, session).catch(async (error: unknown) => {
+      // That it has another one in the place of this says more.
+      if (isMeshError(error) && error.code === 'TRUST_ROOT_OLD') await requireNoOther(options.root, session)
+      throw error
+    })
     requireSigners(old, root, targets, session)
     const handed = await handOut(options.root, old, targets, session)
     const besides = await leftBesides(handed, named(options.channel), root, session)
@@ -94,18 +98,23 @@ const notTheirs = (channels: readonly Channel[]): string[] =>
   channels.map((channel) => `${channel} is not issued again: these keys may not publish there`)
 
 /** @throws MeshError TRUST_ROOT_GAP where what the seeds have is not at hand; AnotherRoot where that is of this version */
-async function rootOfFleet(path: string, { seeds }: Session): Promise<TrustRoot> {
+async function rootOfFleet(path: string, session: Session): Promise<TrustRoot> {
   const roots = rootsBeside(path)
-  const known = await rootAtSeeds(roots, seeds.reached, LIMITS)
+  const known = await rootAtSeeds(roots, session.seeds.reached, LIMITS)
   if (known !== undefined) return known
-  const newest = roots.at(-1) as RootEnvelope
-  for (const seed of seeds.reached) await has(seed, newest, LIMITS)
-  const before = basename(oldPath(path, newest.version - 1))
+  await requireNoOther(path, session)
+  const before = basename(oldPath(path, (roots.at(-1) as RootEnvelope).version - 1))
   throw new MeshError(
     'TRUST_ROOT_GAP',
     `no seed has a root that is kept beside ${path}, so what a new epoch touches is not known; put ${before} and those before it there`,
     { path },
   )
+}
+
+/** @throws AnotherRoot; MeshError NET_* */
+async function requireNoOther(path: string, { seeds }: Session): Promise<void> {
+  const newest = rootsBeside(path).at(-1) as RootEnvelope
+  for (const seed of seeds.reached) await has(seed, newest, LIMITS)
 }
 
 /** @throws MeshError TRUST_ROOT_OLD */
@@ -136,15 +145,19 @@ export async function channelsKnown(
 const named = (given: readonly string[] | undefined): readonly Channel[] =>
   (given ?? []).map((text) => argument('--channel', text, parseChannel))
 
-/** @param known found before: a seed that told of it may be silent now */
+/**
+ * @param known found before: a seed that told of it may be silent now, or have the next root from somebody else
+ * @throws MeshError as `standingOf`
+ */
 export async function targetsOf(
   channels: readonly Channel[],
   root: TrustRoot,
   { seeds }: Session,
-  known: readonly Target[] = [],
+  known?: readonly Target[],
 ): Promise<readonly Target[]> {
   const found: Target[] = []
-  for await (const [channel, { target }] of standings(channels, root, seeds.reached, known))
+  const how = { isLeft: known === undefined }
+  for await (const [channel, { target }] of standings(channels, root, seeds.reached, known, how))
     if (target !== undefined) found.push([channel, target])
   return found
 }
@@ -198,7 +211,28 @@ const MOST_SILENT = 3
 const isSilence = ({ code, details }: MeshError): boolean =>
   code.startsWith('NET_') || code === 'LIMIT_RATE' || (code === 'SIGN_FAILED' && details.late === true)
 
-/** One channel that fails stops none after it: the root is out, and each of them counts for itself. */
+/** Asked once more no seed has answered: one that took the root acts at once, and says so only when it is on its disk. */
+export class MayBeOut extends MeshError {}
+
+/** Of channels, in a line. */
+const MOST_NAMED = 20
+
+/** What is known of them is known to this run alone. */
+function mayBeOut(
+  { code, message, details }: MeshError,
+  version: number,
+  touched: readonly Target[],
+): MayBeOut {
+  const named = touched.slice(0, MOST_NAMED).map(([channel, { id }]) => `${channel} ${short(id)}`)
+  if (touched.length > named.length) named.push(`${touched.length - named.length} more`)
+  const waiting = named.join(', ')
+  const lost =
+    waiting === '' ? '' : `, which then leaves without a release what counted until now: ${waiting}`
+  const text = `${message}; the fleet may have root ${version} all the same${lost}`
+  return new MayBeOut(code, text, { ...details, ...(waiting === '' ? {} : { waiting }) })
+}
+
+/** One channel that fails stops none after it: the root is out, and each of them counts for itself. @throws MayBeOut, MeshError as `pushToAll` */
 export async function handOut(
   path: string,
   old: TrustRoot,
@@ -207,11 +241,14 @@ export async function handOut(
 ): Promise<HandedOut> {
   const { root } = readRoot(path)
   const { reached } = session.seeds
-  // A question that waited for its answer for long has outlasted the connections.
-  const handed = await overRestarts(reached, LIMITS, () => pushToAll(rootsBeside(path), reached))
+  const touched = targets.filter(isTouched(old, root))
+  // A question that waited for its answer for long has outlasted the connections; and who was late with his has the root now.
+  const push = () => pushToAll(rootsBeside(path), reached)
+  const handed = await overRestarts(reached, LIMITS, push, UNANSWERED).catch((error: unknown) => {
+    throw isMeshError(error) && UNANSWERED.has(error.code) ? mayBeOut(error, root.version, touched) : error
+  })
   const reissued: ({ readonly channel: Channel } & Published)[] = []
   const left: Left[] = []
-  const touched = targets.filter(isTouched(old, root))
   let silent = 0
   for (const [index, [channel, release]] of touched.entries()) {
     const last = left.at(-1)

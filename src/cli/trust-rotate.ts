@@ -23,6 +23,7 @@ import {
   factsOf,
   handOut,
   leftOut,
+  MayBeOut,
   reissuedLines,
   requireNewest,
   requireSigners,
@@ -180,11 +181,11 @@ async function lookUp(
   root: TrustRoot,
   options: RotateOptions,
   session: Session,
-  known: Found = NOTHING,
+  known?: Found,
 ): Promise<Found> {
   const held = await channelsOf(publisher, root, options, session)
-  const channels = [...new Set([...known.channels, ...held])].sort()
-  const targets = options.stolen === true ? [] : await targetsOf(channels, root, session, known.targets)
+  const channels = [...new Set([...(known?.channels ?? []), ...held])].sort()
+  const targets = options.stolen === true ? [] : await targetsOf(channels, root, session, known?.targets)
   return { channels, targets }
 }
 
@@ -230,9 +231,10 @@ async function sayingHowToGoOn<T>(
       throw new MeshError(error.code, text, { ...error.details, root: path, version }, { cause: error })
     }
     const next = pushCommand(path, publisher, options, session)
+    const go = error instanceof MayBeOut ? 'go on with' : 'the fleet is where it was until this is done'
     throw new MeshError(
       error.code,
-      `${error.message}; ${path} is version ${version} now, but no seed has said that it has it: the fleet is where it was until this is done: ${next}`,
+      `${error.message}; ${path} is version ${version} now, but no seed has said that it has it: ${go}: ${next}`,
       { ...error.details, root: path, version, next },
       { cause: error },
     )

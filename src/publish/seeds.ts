@@ -1,7 +1,7 @@
 /** Connections to seeds: all are tried at once, the first reached takes the upload, the others are heard on what is newest. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { MAX_OWN_TEXT_CHARS } from '../codec/message-forms.ts'
-import { isMeshError, MeshError } from '../errors.ts'
+import { type Code, isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
 import type { PublishReply, PublishRequest } from '../model/messages.ts'
@@ -181,19 +181,31 @@ export async function askPatiently<T extends PublishReply['type']>(
 /** Ten seconds of waits in all: a seed that restarts is back by then. */
 const RESTART_TRIES = 5
 
-/** Again over new connections where all were cut, for what cannot be made up for later. @throws MeshError as the last try did */
+const CUT: ReadonlySet<Code> = new Set(['NET_UNREACHABLE'])
+
+/** Also by its time being over: of such a question nobody knows what came of it. */
+export const UNANSWERED: ReadonlySet<Code> = new Set(['NET_UNREACHABLE', 'NET_TIMEOUT'])
+
+/**
+ * Again over new connections where all were cut, for what cannot be made up for later.
+ * @param passing what is tried again; silence, which costs a deadline each time, no longer than one answer may take
+ * @throws MeshError as the last try did
+ */
 export async function overRestarts<T>(
   seeds: readonly Seed[],
   limits: Limits,
   run: () => Promise<T>,
+  passing = CUT,
 ): Promise<T> {
+  let endMs = Number.POSITIVE_INFINITY
   for (let tries = 1; ; tries += 1) {
     try {
       return await run()
     } catch (error) {
-      const isCut = isMeshError(error) && error.code === 'NET_UNREACHABLE'
+      const passes = isMeshError(error) && passing.has(error.code)
       const lost = seeds.filter(({ redial }) => redial !== undefined)
-      if (!isCut || lost.length === 0 || tries === RESTART_TRIES) throw error
+      if (!passes || lost.length === 0 || tries === RESTART_TRIES || performance.now() > endMs) throw error
+      if (error.code === 'NET_TIMEOUT') endMs = Math.min(endMs, performance.now() + limits.publishDeadlineMs)
       await delay(limits.redialMinMs * tries)
       // One that is not back yet says so when it is asked.
       await Promise.allSettled(lost.map((seed) => seed.redial?.()))

@@ -1,7 +1,7 @@
 /** What a channel holds by the word of the seeds reached, as far as signatures prove it. */
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeader } from '../codec/header.ts'
-import { isMeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { replaces } from '../model/clock.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
@@ -45,20 +45,28 @@ export function verified(
   }
 }
 
-/** Asks every seed; one that refuses or is silent is left out. Without any, the channel counts as empty. @throws MeshError what the only seed said, where none answered */
+export interface StandingOptions {
+  readonly limits: Limits
+  readonly also?: readonly Release[]
+  /** What a seed with a newer root tells is no answer: it knows no more what counted under this one. */
+  readonly isLeft?: boolean
+}
+
+/** Asks every seed; one that refuses or is silent is left out. Without any, the channel counts as empty. @throws MeshError what the only seed said, where none answered; TRUST_ROOT_OLD */
 export async function standingOf(
   seeds: readonly Seed[],
   root: TrustRoot,
   channel: Channel,
-  options: { readonly limits: Limits; readonly also?: readonly Release[] },
+  options: StandingOptions,
 ): Promise<Standing> {
-  const { limits, also = [] } = options
+  const { limits, also = [], isLeft = false } = options
   const releases = new Map<ReleaseId, Release>(also.map((release) => [release.id, release]))
   const whole: { peer: PeerId; target: ReleaseId }[] = []
   const errors: unknown[] = []
   const answers = seeds.map(async (seed) => {
     try {
       const state = await askPatiently(seed, { type: 'state', channel }, ['state'], limits)
+      if (isLeft && state.rootVersion > root.version) throw isPastIt(seed.peer, state.rootVersion, root)
       for (const bytes of state.envelopes) {
         const release = verified(bytes, root, channel, limits)
         if (release !== undefined) releases.set(release.id, release)
@@ -73,6 +81,13 @@ export async function standingOf(
   if (seeds.length > 0 && errors.length === seeds.length) throw errors[0]
   return judge(epochOf(root, channel), [...releases.values()], whole)
 }
+
+const isPastIt = (peer: PeerId, its: number, { version }: TrustRoot): MeshError =>
+  new MeshError(
+    'TRUST_ROOT_OLD',
+    `seed ${peer} says that it is at root ${its}, so it does not know what counted under root ${version}; fetch the newest (confmesh trust fetch --root FILE --seed ADDRESS), and try again`,
+    { seed: peer, version: its },
+  )
 
 /**
  * Whether a seed says that it has this release, or what it has makes it come too late. By its word alone: who believes a lie

@@ -222,3 +222,51 @@ test('a channel that never held a release is none that lacks one', async () => {
   expect(printed.mock.calls.join('')).toContain('app/new is not issued again: nothing there counted')
   expect([process.exitCode ?? 0, said]).toEqual([0, []])
 })
+
+/** Whose disk is slow: it has acted on the root once it says so, and nobody waits for so long. */
+function lateSeed(times: number): FakeSeed {
+  const seed = Object.assign(new FakeSeed('a'), { redial: async () => undefined })
+  const ask = seed.ask.bind(seed)
+  let late = 0
+  seed.ask = async (request) => {
+    const reply = await ask(request)
+    if (request.type === 'root' && late < times) throw new MeshError('NET_TIMEOUT', `${++late} too late`)
+    return reply
+  }
+  return seed
+}
+
+test('what a seed that answers too late has acted on is issued again all the same', async () => {
+  const seed = lateSeed(1)
+  const { seeds, reissued, left } = await handOutTo(seed)
+  expect(seeds).toMatchObject([{ version: 2 }])
+  expect([reissued.map(({ channel }) => channel), left]).toEqual([CHANNELS, []])
+})
+
+test('where none answers at all what would have to be issued again is named, and that the fleet may have the root', async () => {
+  const seed = new FakeSeed('a')
+  seed.next.set('root', [new MeshError('NET_TIMEOUT', 'no word')])
+  const targets = Array.from({ length: 8 }, () => TARGETS).flat()
+  const said = await handOut(join(folder, 'root.json'), ROOT, targets, sessionWith(seed)).catch(
+    (error: unknown) => error,
+  )
+  expect(said).toMatchObject({ code: 'NET_TIMEOUT' })
+  const { message, details } = said as MeshError
+  const [[channel, release]] = TARGETS as [Target]
+  expect(message).toMatch(/^no word; the fleet may have root 2 all the same, .* until now: app\/a /)
+  expect(message).toContain(details.waiting)
+  expect(String(details.waiting).split(', ')).toHaveLength(21)
+  expect(details.waiting).toMatch(new RegExp(`^${channel} ${release.id.slice(0, 12)}, .*, 20 more$`))
+})
+
+test('a seed that is past the root by its own word, and shows no newer one, does not say that nothing counted', async () => {
+  const seed = new FakeSeed('a')
+  seed.channels = CHANNELS.slice(0, 1)
+  seed.rootVersion = 2
+  runWith(sessionWith(seed))
+  await expect(pushAndReissue({ root: join(folder, 'root.json') })).rejects.toMatchObject({
+    code: 'TRUST_ROOT_OLD',
+    message: expect.stringMatching(/12D3KooWa says that it is at root 2, .* under root 1; fetch the newest/),
+  })
+  expect(seed.asked).not.toContain('root')
+})

@@ -137,6 +137,15 @@ test('what was found before a seed fell silent is still issued again', async () 
   expect(headerOf(seed.submitted)).toMatchObject({ root: 2, pages: found.release.header.pages })
 })
 
+test('so it is where the seed has the next root from somebody else by then', async () => {
+  const seed = seedWith([CHANNEL])
+  const found = release(4)
+  seed.next.set('state', [stateOf(found)])
+  seed.rootVersion = 2
+  await rotateAt(seed)
+  expect(headerOf(seed.submitted)).toMatchObject({ root: 2, pages: found.release.header.pages })
+})
+
 test.each([
   ['planned', {}, ` --key new.key --sign-with COMMAND --publisher alice`],
   ['after a theft', { stolen: true }, ''],
@@ -148,6 +157,9 @@ test.each([
   const said = await rotateAt(seed, more).catch((error: unknown) => error)
   expect(said).toMatchObject({ code: 'NET_TIMEOUT', details: { root: path, version: 2, next } })
   expect((said as MeshError).message).toMatch(/^no word; .*root\.json is version 2 now, but no seed /)
+  // It may have acted on the root, and its answer is lost.
+  expect((said as MeshError).message).toContain('the fleet may have root 2')
+  expect((said as MeshError).message).not.toContain('is where it was')
   expect((said as MeshError).message).toContain(next)
   expect(readRoot(path).root.version).toBe(2)
   expect(seed.submitted).toBeUndefined()

@@ -3,7 +3,7 @@ import { MeshError } from '../../../src/errors.ts'
 import type { Limits } from '../../../src/limits.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
 import { pushRoots } from '../../../src/publish/roots.ts'
-import { overRestarts } from '../../../src/publish/seeds.ts'
+import { overRestarts, UNANSWERED } from '../../../src/publish/seeds.ts'
 import { standingOf } from '../../../src/publish/standing.ts'
 import { submitToFirst } from '../../../src/publish/submit.ts'
 import { CHANNEL, make, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
@@ -69,4 +69,27 @@ test('a seed that restarts is dialled again, a few times, and only where its con
   seed.next.set('state', Array(20).fill(cut('NET_UNREACHABLE')))
   await expect(standing()).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
   expect(dials.made).toBe(6)
+})
+
+test('where silence passes, too, it is asked again for no longer than one answer may take', async () => {
+  const silent = new MeshError('NET_TIMEOUT', 'no word')
+  const asked = async (publishDeadlineMs: number) => {
+    const seed = Object.assign(new FakeSeed('a'), { redial: async () => undefined })
+    seed.next.set('state', Array(20).fill(silent))
+    const limits = withLimits({ redialMinMs: 1, publishDeadlineMs })
+    await expect(overRestarts([seed], limits, () => standingAt(seed), UNANSWERED)).rejects.toBe(silent)
+    return seed.asked.length
+  }
+  expect([await asked(0), await asked(60_000)]).toEqual([2, 5])
+})
+
+test('where it matters what counted under a root, one that is past it has no say', async () => {
+  const [past, other] = [new FakeSeed('a'), new FakeSeed('b')]
+  past.rootVersion = ROOT.version + 1
+  other.envelopes = [made.envelope]
+  const of = (...seeds: FakeSeed[]) =>
+    standingOf(seeds, ROOT, CHANNEL, { limits: withLimits({}), isLeft: true })
+  expect((await of(past, other)).target?.id).toBe(made.id)
+  await expect(of(past)).rejects.toMatchObject({ code: 'TRUST_ROOT_OLD', details: { version: 2 } })
+  expect((await standingAt(past)).releases).toEqual([])
 })
