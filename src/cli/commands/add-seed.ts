@@ -6,7 +6,7 @@ import { encodeEnvelopeJson } from '../../codec/envelope-json.ts'
 import { configIn, type NodeConfig } from '../../daemon/config.ts'
 import { readDocument } from '../../daemon/documents.ts'
 import { IDENTITY_FILE, loadOrCreateIdentity } from '../../daemon/identity.ts'
-import { MeshError } from '../../errors.ts'
+import { isMeshError, MeshError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
 import { parsePeerId } from '../../model/names.ts'
@@ -87,18 +87,30 @@ async function addSeed(dir: string, options: Options): Promise<void> {
     key = freshness.public
     put('pool.json', pool.certificate, 0o644)
     put('pool.key', pool.key, 0o600)
+    put('seed.yaml', seedConfigOf({ hosts, port, apiPort, seeds }), 0o644)
     const added = { add: [freshness.public], remove: [] }
     const edit = (root: TrustRoot) => setFreshness(root, added)
     return { peerId, change: await applyChange({ ...options, yes: true }, edit, [HAND_OUT_NOTE, LIST_NOTE]) }
   })
-  const root = readRoot(options.root)
-  writeNew(join(dir, 'root.json'), encodeEnvelopeJson(root.envelope), 0o644)
-  const seedConfig = writeSeedConfig(dir, { hosts, port, apiPort, seeds })
+  copyRoot(options.root, dir, current.version + 1, change.complete)
   const seedAddress = dialAddress(hosts[0] as Host, port, peerId)
-  out({ peerId, seedConfig, seedAddress, ...change.facts }, [
+  out({ peerId, seedConfig: join(dir, 'seed.yaml'), seedAddress, ...change.facts }, [
     `seed ${peerId} in ${dir}, reached at ${seedAddress}`,
     ...change.lines,
   ])
+}
+
+/** The root is changed by now: the same command again would refuse its folder. @throws MeshError as `writeNew` */
+function copyRoot(from: string, dir: string, version: number, complete: boolean): void {
+  const path = join(dir, 'root.json')
+  try {
+    writeNew(path, encodeEnvelopeJson(readRoot(from).envelope), 0o644)
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    const named = `root ${version} names this seed${complete ? '' : ' once enough have signed it'}`
+    const text = `${error.message}; ${named}, and ${dir} lacks nothing else: copy ${from} to ${path}, and hand it out (confmesh trust push)`
+    throw new MeshError(error.code, text, { ...error.details, version }, { cause: error })
+  }
 }
 
 /** By the root that holds, or by one that waits for signatures; what cannot be read may name it. */
@@ -189,10 +201,8 @@ interface SeedPlan {
   readonly seeds: readonly string[]
 }
 
-function writeSeedConfig(dir: string, { hosts, port, apiPort, seeds }: SeedPlan): string {
-  const path = join(dir, 'seed.yaml')
+function seedConfigOf({ hosts, port, apiPort, seeds }: SeedPlan): string {
   const listen = listenAddresses(hosts, port)
   const announce = hosts.map((host) => addressOf(host, port))
-  writeNew(path, seedYaml({ title: 'One more seed.', listen, announce, seeds, apiPort }), 0o644)
-  return path
+  return seedYaml({ title: 'One more seed.', listen, announce, seeds, apiPort })
 }

@@ -4,6 +4,7 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -30,7 +31,7 @@ vi.mock('../../../src/cli/trust-change.ts', async (original) => {
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
-  return { ...real, fsyncSync: vi.fn(real.fsyncSync) }
+  return { ...real, fsyncSync: vi.fn(real.fsyncSync), linkSync: vi.fn(real.linkSync) }
 })
 
 vi.mock('../../../src/cli/files.ts', async (original) => {
@@ -47,6 +48,7 @@ beforeEach(async () => {
 })
 afterEach(() => {
   vi.mocked(fsyncSync).mockReset()
+  vi.mocked(linkSync).mockReset()
   vi.restoreAllMocks()
   rmSync(dir, { recursive: true, force: true })
 })
@@ -100,6 +102,25 @@ test('a copy of the key of the pool goes, too, where it was written and its fold
   await expect(addSeed('root-1.key', 'root-2.key')).rejects.toThrow(/pool\.key.*EIO/)
   expect(readdirSync(at('new'))).toEqual([])
 })
+
+test.each([
+  ['holds', ['root-1.key', 'root-2.key'], 'root 2 names this seed, and'],
+  ['waits for signatures', ['root-1.key'], 'root 2 names this seed once enough have signed it, and'],
+] as const)(
+  'on a disk that is full at the last file all else is there, of a root that names it and %s, and what to do is said',
+  async (_, rootKeys, named) => {
+    const real = vi.mocked(linkSync).getMockImplementation() as typeof linkSync
+    vi.mocked(linkSync).mockImplementation((from, to) => {
+      if (to === at('new/root.json')) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+      return real(from, to)
+    })
+    const said = await addSeed(...rootKeys).catch((error: unknown) => error)
+    expect(said).toMatchObject({ code: 'STORE_FULL', details: { version: 2 } })
+    expect((said as MeshError).message).toContain(named)
+    expect((said as MeshError).message).toContain(`copy ${at('fleet/root.json')} to ${at('new/root.json')}`)
+    expect(readdirSync(at('new')).sort()).toEqual(['pool.json', 'pool.key', 'seed', 'seed.yaml'])
+  },
+)
 
 /** What the first run does comes once the second has found the folder empty. */
 function meanwhile(act: () => Promise<void>): void {
