@@ -3,7 +3,6 @@ import { encodeEnvelope } from '../codec/envelope.ts'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, Pattern, PeerId } from '../model/ids.ts'
-import { matchesAny } from '../model/pattern.ts'
 import { channelsUnder } from '../publish/channels.ts'
 import { requireTakenByAll } from '../publish/root-forks.ts'
 import { type PushedTo, pushRoots, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
@@ -15,7 +14,6 @@ import { connect, seedAddresses, warnOfExpiry } from './publish-session.ts'
 import { olderBeside, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
-import { leftWithout, STALE } from './trust-left.ts'
 import { PUBLISH_IT_TOO, warnUnsaid } from './trust-touched.ts'
 
 /** Told to people and to `--json`. */
@@ -44,7 +42,7 @@ export const unreachedOf = ({ missed }: Pick<Seeds, 'missed'>) =>
   missed.map(({ address, error }) => ({ address, code: error.code }))
 
 interface HandedOver extends Handed {
-  /** Whose channels get a new epoch by it; and those of any epoch that seeds hold and that need a release under the root. */
+  /** Whose channels get a new epoch by it, and those of them that seeds hold: each needs a release under the root. */
   readonly raised: readonly Pattern[]
   readonly channels: readonly Channel[]
 }
@@ -53,34 +51,9 @@ interface HandedOver extends Handed {
 export async function handOver(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<HandedOver> {
   const raised = await raisedFor(roots, seeds)
   const handed = await pushToAll(roots, seeds)
-  return { ...handed, raised, channels: await unreleased(roots, seeds, raised) }
-}
-
-/** Whatever raised it: of a run that was cut off the seeds have the root already, and nobody was told what it leaves. */
-async function unreleased(
-  roots: readonly RootEnvelope[],
-  seeds: readonly Seed[],
-  raised: readonly Pattern[],
-): Promise<readonly Channel[]> {
-  const newest = roots.at(-1)
-  if (newest === undefined) return []
-  const { current } = startChain(newest.envelope, LIMITS)
-  const patterns = current.epochs.map(({ pattern }) => pattern)
-  if (patterns.length === 0) return []
-  const publishers = [...current.publishers.values()]
-  const held = await channelsUnder(patterns, seeds, LIMITS, warnUnsaid(PUBLISH_IT_TOO))
-  // Where nobody may publish any more no release comes: that is said once.
-  const awaited = held.filter(
-    (channel) =>
-      matchesAny(raised, channel) || publishers.some(({ patterns }) => matchesAny(patterns, channel)),
-  )
-  const left = await leftWithout(awaited, current, seeds)
-  const unknown = left.find(({ code }) => code !== STALE)
-  if (unknown !== undefined) warn(`${unknown.code}: ${unknown.channel}: ${unknown.message}`)
-  // What this run raised is without one, whether a seed still says so or not.
-  return left
-    .filter(({ channel, code }) => code === STALE || matchesAny(raised, channel))
-    .map(({ channel }) => channel)
+  const unsaid = warnUnsaid(PUBLISH_IT_TOO)
+  const channels = raised.length === 0 ? [] : await channelsUnder(raised, seeds, LIMITS, unsaid)
+  return { ...handed, raised, channels }
 }
 
 /** Against the newest that the seeds have; where that is not beside the root, what these steps alone raise. */
@@ -108,7 +81,7 @@ export interface Handed {
   readonly refused: readonly { readonly peer: PeerId; readonly code: Code }[]
 }
 
-/** @throws MeshError what a seed refused, where none took it; AnotherRoot where one has another that these must follow first */
+/** @throws MeshError NET_TIMEOUT or what a seed refused, where none took it; AnotherRoot where one has another that these must follow first */
 export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<Handed> {
   const left = await requireTakenByAll(roots, seeds, LIMITS)
   const pushed: PushedTo[] = []
@@ -125,7 +98,9 @@ export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly 
       refused.push({ peer: seed.peer, code: error.code })
     }
   }
-  if (pushed.length === 0) throw errors[0] ?? new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
+  // Whoever refused has not acted; of who was silent nobody knows.
+  const first = errors.find(({ code }) => code === 'NET_TIMEOUT') ?? errors[0]
+  if (pushed.length === 0) throw first ?? new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
   for (const error of errors) warn(`${error.code}: ${error.message}`)
   return { seeds: pushed, refused }
 }

@@ -3,7 +3,7 @@
  * afterwards it counts no more, and issued again right after it: nodes born in between would stay empty.
  */
 import { basename } from 'node:path'
-import { isMeshError, MeshError } from '../errors.ts'
+import { type Code, isMeshError, MeshError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Channel, KeyId, Pattern } from '../model/ids.ts'
 import { parseChannel } from '../model/names.ts'
@@ -17,6 +17,7 @@ import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
 import { has, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
 import { overRestarts, UNANSWERED } from '../publish/seeds.ts'
+import { type Standing, type StandingOptions, standingOf } from '../publish/standing.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
@@ -27,9 +28,11 @@ import { publishedFacts, tellUpload, warnIfBeside } from './publish-text.ts'
 import { oldPath, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import type { PushOptions } from './trust-hand-out.ts'
-import { type Left, leftWithout, standings, type Target } from './trust-left.ts'
 import { type Handed, lineOf, pushToAll, rootsBeside, unreachedOf } from './trust-push.ts'
 import { warnUnsaid } from './trust-touched.ts'
+
+/** What counted in a channel before the root. */
+export type Target = readonly [Channel, Release]
 
 export interface HandedOut extends Handed {
   readonly reissued: readonly ({ readonly channel: Channel } & Published)[]
@@ -37,6 +40,13 @@ export interface HandedOut extends Handed {
 }
 
 const NAME_IT = 'name with --channel what is missing'
+
+/** Without a release under the root that is out, and why. */
+interface Left {
+  readonly channel: Channel
+  readonly code: Code
+  readonly message: string
+}
 
 /** `trust push` with a publisher's keys: of a root that others have signed, so that no `rotate` is left to do it. */
 export async function pushAndReissue(options: PushOptions): Promise<void> {
@@ -46,6 +56,7 @@ export async function pushAndReissue(options: PushOptions): Promise<void> {
     const old = await rootOfFleet(options.root, session)
     const owners = ownersOf(root, speaking(session))
     const isOwn = (channel: Channel) => owners.some(({ patterns }) => matchesAny(patterns, channel))
+    if (old.version === root.version) return pushAgain(root, isOwn, options, session)
     const raised = raisedBy(old, root).map(({ pattern }) => pattern)
     const channels = await channelsKnown(raised, options.channel, [session.memory], root, session)
     const own = channels.filter(isOwn)
@@ -56,42 +67,42 @@ export async function pushAndReissue(options: PushOptions): Promise<void> {
     })
     requireSigners(old, root, targets, session)
     const handed = await handOut(options.root, old, targets, session)
-    const besides = await leftBesides(handed, named(options.channel), root, session)
-    const left = [...handed.left, ...besides.filter(({ channel }) => isOwn(channel))]
-    const others = [...new Set([...channels, ...besides.map(({ channel }) => channel)])].sort()
-    const told = new Set(left.map(({ channel }) => channel))
-    out({ version: root.version, ...factsOf({ ...handed, left }), unreached: unreachedOf(session.seeds) }, [
+    out({ version: root.version, ...factsOf(handed), unreached: unreachedOf(session.seeds) }, [
       ...handed.seeds.map(lineOf),
-      ...(old.version === root.version
-        ? [`nothing is issued again: what counted before root ${root.version} is not known any more`]
-        : reissuedLines(handed)),
-      ...leftOut(
-        own.filter((channel) => !told.has(channel)),
-        targets,
-        old,
-      ),
-      ...notTheirs(others.filter((channel) => !isOwn(channel))),
+      ...reissuedLines(handed),
+      ...leftOut(own, targets, old),
+      ...notTheirs(channels.filter((channel) => !isOwn(channel))),
     ])
-    tellLeft(left, root)
+    tellLeft(handed.left, root)
   })
 }
 
 /**
- * Also of what a run before this one raised that was cut off: what counted before is known to no seed any more, so that what
- * was not issued again can only be named.
+ * The fleet has the root: the end of a run that was cut off, perhaps. What counted before is known to no seed any more, so
+ * that what was not issued again can only be named.
  */
-async function leftBesides(
-  done: HandedOut,
-  channels: readonly Channel[],
+async function pushAgain(
   root: TrustRoot,
+  isOwn: (channel: Channel) => boolean,
+  options: PushOptions,
   session: Session,
-): Promise<readonly Left[]> {
-  const { reached } = session.seeds
+): Promise<void> {
   const patterns = root.epochs.map(({ pattern }) => pattern)
-  const held = await channelsUnder(patterns, reached, LIMITS, warnUnsaid(NAME_IT))
-  const told = new Set([...done.reissued, ...done.left].map(({ channel }) => channel))
-  const others = [...new Set([...channels, ...held])].filter((channel) => !told.has(channel))
-  return leftWithout(others.sort(), root, reached)
+  const held = await channelsUnder(patterns, session.seeds.reached, LIMITS, warnUnsaid(NAME_IT))
+  const channels = [...new Set([...named(options.channel), ...held])].sort()
+  const stale = await staleOf(channels, root, session)
+  const handed = await pushToAll(rootsBeside(options.root), session.seeds.reached)
+  const message = 'what it holds is of an older epoch, and what counted there is not known any more'
+  const left = stale
+    .filter(isOwn)
+    .map((channel) => ({ channel, code: 'ORDER_STALE_EPOCH', message }) as const)
+  const facts = factsOf({ ...handed, reissued: [], left })
+  out({ version: root.version, ...facts, unreached: unreachedOf(session.seeds) }, [
+    ...handed.seeds.map(lineOf),
+    `nothing is issued again: what counted before root ${root.version} is not known any more`,
+    ...notTheirs(stale.filter((channel) => !isOwn(channel))),
+  ])
+  tellLeft(left, root)
 }
 
 const notTheirs = (channels: readonly Channel[]): string[] =>
@@ -152,14 +163,42 @@ const named = (given: readonly string[] | undefined): readonly Channel[] =>
 export async function targetsOf(
   channels: readonly Channel[],
   root: TrustRoot,
-  { seeds }: Session,
+  session: Session,
   known?: readonly Target[],
 ): Promise<readonly Target[]> {
   const found: Target[] = []
   const how = { isLeft: known === undefined }
-  for await (const [channel, { target }] of standings(channels, root, seeds.reached, known, how))
+  for await (const [channel, { target }] of standings(channels, root, session, known, how))
     if (target !== undefined) found.push([channel, target])
   return found
+}
+
+/** Those that hold nothing of their epoch under the root. */
+export async function staleOf(
+  channels: readonly Channel[],
+  root: TrustRoot,
+  session: Session,
+): Promise<readonly Channel[]> {
+  const found: Channel[] = []
+  for await (const [channel, { releases }] of standings(channels, root, session))
+    if (releases.length === 0) found.push(channel)
+  return found
+}
+
+async function* standings(
+  channels: readonly Channel[],
+  root: TrustRoot,
+  { seeds }: Session,
+  known: readonly Target[] = [],
+  how: Pick<StandingOptions, 'isLeft'> = {},
+): AsyncGenerator<readonly [Channel, Standing]> {
+  const before = new Map(known)
+  for (const [index, channel] of channels.entries()) {
+    if (index > 0 && index % 100 === 0) progress(`looked at ${index} of ${channels.length} channels`)
+    const release = before.get(channel)
+    const also = release === undefined ? [] : [release]
+    yield [channel, await standingOf(seeds.reached, root, channel, { limits: LIMITS, also, ...how })]
+  }
 }
 
 /** Before anything changes: a wrong key, or one too few, would leave the channels empty. @throws MeshError TRUST_UNAUTHORISED, USAGE */

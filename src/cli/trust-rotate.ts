@@ -16,7 +16,6 @@ import { type Session, withSession } from './publish-session.ts'
 import { olderBeside, type RootFile, readRoot } from './root-files.ts'
 import { applyChange, type Outcome } from './trust-change.ts'
 import type { RotateOptions } from './trust-hand-out.ts'
-import type { Target } from './trust-left.ts'
 import { lineOf, raisedFor, rootsBeside } from './trust-push.ts'
 import {
   channelsKnown,
@@ -27,6 +26,7 @@ import {
   reissuedLines,
   requireNewest,
   requireSigners,
+  type Target,
   targetsOf,
   tellLeft,
 } from './trust-reissue.ts'

@@ -144,7 +144,7 @@ test.each(PROTOCOLS)(
   async (protocol) => {
     const [node, raw] = await attacked()
     const streams = await Promise.all(Array.from({ length: 40 }, () => raw.stream(PROTOCOL_IDS[protocol])))
-    const limit = { admit: 1, sync: 2, blocks: 8, publish: 2, bridge: 8 }[protocol]
+    const limit = { admit: 1, sync: 2, blocks: 8, publish: 3, bridge: 7 }[protocol]
     await node.until('resets', () => streams.filter(({ status }) => status === 'open').length <= limit)
     await serves(node)
   },

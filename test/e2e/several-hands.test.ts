@@ -165,8 +165,7 @@ test('pushed without keys, a root says what it leaves without a release; pushed 
   ).version as number
   const plain = await run(first, ['trust', 'push', '--root', 'root.json', '--seed', seed.address])
   expect(plain.out).toContain(`publish web/prod again: nothing there counts under root ${version}`)
-  // it waits since the root before
-  expect(plain.out).toContain('publish payments/prod again')
+  expect(plain.out).not.toContain('payments/prod')
 
   // what a rotation that was cut off leaves: the root is out, the channel stale
   const again = await confmesh(command('push'), { cwd: first })
