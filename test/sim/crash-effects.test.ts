@@ -95,7 +95,7 @@ const EFFECTS: Readonly<Record<EffectName, string>> = {
   'reply bridge item': REACHED,
   'reply bridge gone': 'takes a gateway that forgot what it had said: minutes',
   'reply bridge heartbeats': REACHED,
-  'reply bridge refused': REFUSAL,
+  'reply bridge refused': REACHED,
 }
 
 test('the nodes of that life come to every kind of effect, or it is said why they cannot', async () => {
