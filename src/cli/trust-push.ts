@@ -6,7 +6,7 @@ import type { Channel, Pattern, PeerId } from '../model/ids.ts'
 import { channelsUnder } from '../publish/channels.ts'
 import { requireTakenByAll } from '../publish/root-forks.ts'
 import { type PushedTo, pushRoots, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
-import type { Seed, Seeds } from '../publish/seeds.ts'
+import { type Seed, type Seeds, UNANSWERED } from '../publish/seeds.ts'
 import { startChain } from '../trust/chain.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { out, warn } from './output.ts'
@@ -81,7 +81,7 @@ export interface Handed {
   readonly refused: readonly { readonly peer: PeerId; readonly code: Code }[]
 }
 
-/** @throws MeshError NET_TIMEOUT or what a seed refused, where none took it; AnotherRoot where one has another that these must follow first */
+/** @throws MeshError NET_TIMEOUT, NET_UNREACHABLE or what a seed refused, where none took it; AnotherRoot where one has another that these must follow first */
 export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly Seed[]): Promise<Handed> {
   const left = await requireTakenByAll(roots, seeds, LIMITS)
   const pushed: PushedTo[] = []
@@ -98,8 +98,8 @@ export async function pushToAll(roots: readonly RootEnvelope[], seeds: readonly 
       refused.push({ peer: seed.peer, code: error.code })
     }
   }
-  // Whoever refused has not acted; of who was silent nobody knows.
-  const first = errors.find(({ code }) => code === 'NET_TIMEOUT') ?? errors[0]
+  // Whoever refused has not acted; of who was silent or cut off nobody knows.
+  const first = errors.find(({ code }) => UNANSWERED.has(code)) ?? errors[0]
   if (pushed.length === 0) throw first ?? new MeshError('USAGE', 'no seed is named; give --seed ADDRESS')
   for (const error of errors) warn(`${error.code}: ${error.message}`)
   return { seeds: pushed, refused }

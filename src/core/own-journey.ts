@@ -159,7 +159,7 @@ export class OwnJourney implements Journey {
     return adoption
   }
 
-  /** Below the current root some lack, by damage or since a seed began with it: they are kept and given to others, and decide nothing here. */
+  /** Below the current root some lack, by damage or since a seed began with it: they are kept and given to others, and decide nothing here before the next start. */
   #fillRoots(step: Step, envelope: Uint8Array): void {
     const writes: Write[] = this.#node.roots
       .fill(envelope)

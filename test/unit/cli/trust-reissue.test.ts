@@ -13,7 +13,7 @@ import {
 } from '../../../src/cli/trust-reissue.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
-import { MeshError } from '../../../src/errors.ts'
+import { type Code, MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Name } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
@@ -193,13 +193,13 @@ test('a push that ends a fork issues again what was made under the seed’s own 
   expect(printed.mock.calls.join('')).toMatch(/its root 2 was another/)
 })
 /** Whose disk is slow: it has acted on the root once it says so, and nobody waits for so long. */
-function lateSeed(times: number): FakeSeed {
+function lateSeed(times: number, code: Code = 'NET_TIMEOUT'): FakeSeed {
   const seed = Object.assign(new FakeSeed('a'), { redial: async () => undefined })
   const ask = seed.ask.bind(seed)
   let late = 0
   seed.ask = async (request) => {
     const reply = await ask(request)
-    if (request.type === 'root' && late < times) throw new MeshError('NET_TIMEOUT', `${++late} too late`)
+    if (request.type === 'root' && late < times) throw new MeshError(code, `${++late} too late`)
     return reply
   }
   return seed
@@ -212,18 +212,24 @@ test('what a seed that answers too late has acted on is issued again all the sam
   expect([reissued.map(({ channel }) => channel), left]).toEqual([CHANNELS, []])
 })
 
-test('be it that another one, asked before, has refused it', async () => {
-  const refusing = new FakeSeed('b')
-  refusing.next.set('root', [new MeshError('STORE_FULL', 'no room'), new MeshError('STORE_FULL', 'no room')])
-  const { seeds, reissued } = await handOut(
-    join(folder, 'root.json'),
-    ROOT,
-    TARGETS,
-    sessionWith(refusing, lateSeed(1)),
-  )
-  expect(seeds).toMatchObject([{ version: 2 }])
-  expect(reissued.map(({ channel }) => channel)).toEqual(CHANNELS)
-})
+test.each<Code>(['NET_TIMEOUT', 'NET_UNREACHABLE'])(
+  'be it that another one, asked before, has refused it: %s',
+  async (code) => {
+    const refusing = new FakeSeed('b')
+    refusing.next.set('root', [
+      new MeshError('STORE_FULL', 'no room'),
+      new MeshError('STORE_FULL', 'no room'),
+    ])
+    const { seeds, reissued } = await handOut(
+      join(folder, 'root.json'),
+      ROOT,
+      TARGETS,
+      sessionWith(refusing, lateSeed(1, code)),
+    )
+    expect(seeds).toMatchObject([{ version: 2 }])
+    expect(reissued.map(({ channel }) => channel)).toEqual(CHANNELS)
+  },
+)
 
 test('where none answers at all what would have to be issued again is named, and that the fleet may have the root', async () => {
   const seed = new FakeSeed('a')
