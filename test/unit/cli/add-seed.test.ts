@@ -14,7 +14,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register } from '../../../src/cli/commands/add-seed.ts'
 import { register as registerInit } from '../../../src/cli/commands/init.ts'
@@ -23,6 +22,7 @@ import { readRoot } from '../../../src/cli/root-files.ts'
 import { applyChange } from '../../../src/cli/trust-change.ts'
 import { loadConfig } from '../../../src/daemon/config.ts'
 import { MeshError } from '../../../src/errors.ts'
+import { run } from './run-command.ts'
 
 vi.mock('../../../src/cli/trust-change.ts', async (original) => {
   const real = await original<typeof import('../../../src/cli/trust-change.ts')>()
@@ -52,12 +52,6 @@ afterEach(() => {
   vi.restoreAllMocks()
   rmSync(dir, { recursive: true, force: true })
 })
-
-async function run(of: (program: Command) => void, ...words: readonly string[]): Promise<void> {
-  const program = new Command()
-  of(program)
-  await program.parseAsync(words, { from: 'user' })
-}
 
 const addSeed = (...rootKeys: readonly string[]) =>
   run(

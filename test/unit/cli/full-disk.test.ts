@@ -2,10 +2,10 @@
 import { linkSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register as init } from '../../../src/cli/commands/init.ts'
 import { register as keygen } from '../../../src/cli/commands/keygen.ts'
+import { run } from './run-command.ts'
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
@@ -23,12 +23,6 @@ afterEach(() => {
   vi.restoreAllMocks()
   rmSync(dir, { recursive: true, force: true })
 })
-
-async function run(of: (program: Command) => void, ...words: readonly string[]): Promise<void> {
-  const program = new Command()
-  of(program)
-  await program.parseAsync(words, { from: 'user' })
-}
 
 /** Once, when this file is to get its name. */
 function fullAt(name: string, first = () => undefined as unknown): void {

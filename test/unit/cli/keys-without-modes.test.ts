@@ -2,7 +2,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register as init } from '../../../src/cli/commands/init.ts'
 import { register as keygen } from '../../../src/cli/commands/keygen.ts'
@@ -14,6 +13,7 @@ import { startNode } from '../../../src/daemon/node.ts'
 import { loadOrCreateIdentity } from '../../../src/net/identity.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { rootKeys, rootOne } from '../trust/fixtures.ts'
+import { run } from './run-command.ts'
 
 type Chmod = 'does nothing' | 'fails' | 'works'
 /** The mode that it says of each file, whatever was asked for. */
@@ -68,12 +68,6 @@ afterEach(() => {
   Object.defineProperty(process, 'platform', { value: platform })
   rmSync(dir, { recursive: true, force: true })
 })
-
-async function run(of: (program: Command) => void, ...words: readonly string[]): Promise<void> {
-  const program = new Command()
-  of(program)
-  await program.parseAsync(words, { from: 'user' })
-}
 
 /** None has a byte of a key in it, and no name is taken. */
 const files = (): string[] =>
