@@ -4,6 +4,7 @@
  */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
+import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Limits } from '../limits.ts'
 import { boundBegun, type Decoding } from './muxer-begun.ts'
 import { boundFrames, type Framed } from './muxer-frames.ts'
@@ -43,10 +44,14 @@ interface Windowed extends Pick<Stream, 'status' | 'readBufferLength' | 'addEven
   dispatchReadBuffer(): void
   /** `drain` has it send what is left on it. */
   safeDispatchEvent(type: string, event?: object): boolean
+  /** As much as its window and the connection have room for. */
+  sendData(data: Uint8ArrayList): object
   /** So much of what is left goes in one frame; set at each update of the window, and not by what is sent meanwhile. */
   maxMessageSize?: number
 }
 interface Muxer {
+  /** In the order in which they hear that the connection has drained. */
+  readonly streams: object[]
   _newStream(...args: readonly unknown[]): Windowed
   /** Tells libp2p of each stream that the other side opened. */
   safeDispatchEvent(type: string, event: { readonly detail: Stream }): boolean
@@ -105,7 +110,8 @@ function streamUnsentBytes(limits: Limits): number {
 /**
  * What is left on a stream stays there while the connection is full, whatever its window has room for: once on the connection
  * a reset does not take it back, and whoever takes nothing could have more put there with each stream. When the connection has
- * drained each of its streams hears of it.
+ * drained each of its streams hears of it, and the first that has anything left fills it again: it is the last then, or those
+ * that were opened late would send nothing for as long as the others have more.
  */
 function holdBehind(muxer: Muxer, connection: { readonly writableNeedsDrain: boolean }): void {
   const create = muxer._newStream.bind(muxer)
@@ -114,9 +120,20 @@ function holdBehind(muxer: Muxer, connection: { readonly writableNeedsDrain: boo
     const dispatch = stream.safeDispatchEvent.bind(stream)
     stream.safeDispatchEvent = (type, event) =>
       (type !== 'drain' || !connection.writableNeedsDrain) && dispatch(type, event)
+    const send = stream.sendData.bind(stream)
+    stream.sendData = (data) => {
+      const sent = send(data)
+      if (connection.writableNeedsDrain) toEnd(muxer.streams, stream)
+      return sent
+    }
     fillWindow(stream)
     return stream
   }
+}
+
+function toEnd(streams: object[], stream: object): void {
+  const at = streams.indexOf(stream)
+  if (at >= 0) streams.push(...streams.splice(at, 1))
 }
 
 /**

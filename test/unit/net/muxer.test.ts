@@ -11,14 +11,14 @@ import { many, opened, openedAndReset, pinged, sent, updated } from '../../integ
 function answering({ capacity = Number.POSITIVE_INFINITY } = {}) {
   const turns: (() => void)[] = []
   const taken: string[] = []
-  const [, connection] = multiaddrConnectionPair({ capacity })
+  const [other, connection] = multiaddrConnectionPair({ capacity })
   const unread = new Unread({ maxUnreadBytes: 1_000_000 }, { note: () => {} })
   const turn = () => new Promise<void>((resolve) => turns.push(resolve))
   const muxer = boundedYamux(unread, LIMITS, turn)().createStreamMuxer(connection)
   muxer.addEventListener('stream', ({ detail }) => void taken.push(detail.id))
   const { decoder } = muxer as unknown as Decoding
   const hear = (bytes: Uint8Array) => (muxer as unknown as { onData(bytes: Uint8Array): void }).onData(bytes)
-  return { turns, taken, hear, connection, unread, decoder }
+  return { turns, taken, hear, connection, other, unread, decoder, streams: muxer.streams }
 }
 
 test('streams wait in one line, each for its turn, and those that have ended are not in it', async () => {
@@ -84,6 +84,26 @@ test('what waits for one who takes nothing has an end, whatever it is', () => {
   const bytes = new Uint8Array(MAX_UNSENT_BYTES / 16)
   for (let round = 0; round < 20 && connection.status === 'open'; round += 1) connection.send(bytes)
   expect(connection.status).toBe('aborted')
+})
+
+test('of streams that always have more each has its turn on a full connection', async () => {
+  const { hear, connection, other, streams } = answering({ capacity: 1 })
+  const left: string[] = []
+  other.addEventListener('message', ({ data }) => {
+    const header = Buffer.from(data.subarray(0, 12))
+    if (header.readUInt8(1) === 0) left.push(String(header.readUInt32BE(4)))
+  })
+  hear(many(3, opened))
+  const all = [...streams]
+  for (const stream of all) stream.addEventListener('idle', () => void stream.send(Buffer.alloc(9)))
+  for (const stream of all) stream.send(Buffer.alloc(9))
+  await expect.poll(() => left.length).toBeGreaterThan(8)
+  connection.abort(new Error('the test is over'))
+  expect(left.slice(0, 9)).toEqual(
+    Array(3)
+      .fill(all.map(({ id }) => id))
+      .flat(),
+  )
 })
 
 /** The header of a frame, and nothing of the data that is said to follow. */
