@@ -9,6 +9,8 @@ export interface GossipTimes {
   readonly score: { readonly scoreCache: { clear(): void } }
   /** Who has yet to bring what was asked for. */
   readonly gossipTracer: { clear(): void }
+  /** While it runs: heartbeats come whole intervals after that time. What is left of a negative span makes them twice as long. */
+  readonly status: { hearbeatStartMs?: number }
 }
 
 /** Less is how clocks are kept right; all that is timed here is longer, but for scores. */
@@ -25,9 +27,10 @@ export function clockWatch(): (times: GossipTimes) => void {
   }
 }
 
-function setBack({ backoff, seenCache, score, gossipTracer }: GossipTimes, backMs: number): void {
+function setBack({ backoff, seenCache, score, gossipTracer, status }: GossipTimes, backMs: number): void {
   for (const peers of backoff.values()) for (const [peer, untilMs] of peers) peers.set(peer, untilMs - backMs)
   for (const entry of seenCache.entries.values()) entry.validUntilMs -= backMs
   score.scoreCache.clear()
   gossipTracer.clear()
+  if (status.hearbeatStartMs !== undefined) status.hearbeatStartMs -= backMs
 }

@@ -5,6 +5,8 @@ import { topicNames } from '../../../src/net/gossip.ts'
 import { GOSSIP_FLEET, startedGossip } from './started-gossip.ts'
 
 const HOUR_MS = 3_600_000
+/** Its GossipStatusCode. */
+const STARTED = 0
 const { releases } = topicNames(GOSSIP_FLEET.fleetId, GOSSIP_FLEET.region)
 
 /** What of gossipsub is looked at here. */
@@ -17,10 +19,13 @@ interface Inside {
     rejectInvalidMessage(peer: string, topic: string): void
   }
   readonly seenCache: { put(id: string): void; has(id: string): boolean; prune(): void }
+  status: { readonly code: number; readonly hearbeatStartMs: number }
+  readonly runHeartbeat: () => void
   readonly gossipTracer: { addPromise(peer: string, ids: Uint8Array[]): void; readonly size: number }
   doAddBackoff(peer: string, topic: string, ms: number): void
   handleGraft(peer: string, graft: { topicID: string }[]): Promise<unknown>
   dispatchEvent(event: Event): void
+  addEventListener(type: string, heard: () => void): void
 }
 
 let inside: Inside
@@ -71,4 +76,20 @@ test('once the clock is set back what was said is forgotten in time, and scores 
   pass(LIMITS.gossipSeenMs / 1_000)
   inside.seenCache.prune()
   expect(inside.seenCache.has('said')).toBe(false)
+})
+
+test('heartbeats come as often once the clock is set back', async () => {
+  let beats = 0
+  inside.addEventListener('gossipsub:heartbeat', () => {
+    beats += 1
+    // timers are late by some of it
+    vi.setSystemTime(Date.now() + 1)
+  })
+  inside.status = { code: STARTED, hearbeatStartMs: Date.now() }
+  inside.runHeartbeat()
+  await vi.advanceTimersByTimeAsync(5_000)
+  vi.setSystemTime(Date.now() - 2 * HOUR_MS)
+  beats = 0
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(beats).toBeGreaterThanOrEqual(18)
 })
