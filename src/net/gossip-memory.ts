@@ -5,8 +5,10 @@ export interface GossipMemory {
     readonly msgs: ReadonlyMap<string, unknown>
     /** By heartbeat, the one under way first. */
     history: { readonly msgIdStr: string }[][]
-    /** What to tell of in this heartbeat: of as many as `mcacheGossip` says, from the first on. */
+    /** What to tell of in this heartbeat: of as many as `mcacheGossip` says, from the first on, and judged by then. */
     getGossipIDs(topics: Set<string>): Map<string, Uint8Array[]>
+    /** It may be passed on. @returns null: it is not known */
+    validate(id: string): object | null
   }
   /** Ids, so that a message that comes again is known; for `seenTTL`, oldest first. */
   readonly seenCache: { readonly entries: Map<string, unknown> }
@@ -88,6 +90,21 @@ export function forget(
   id: Uint8Array,
 ): void {
   seenCache.entries.delete(msgIdToStrFn(id))
+}
+
+/**
+ * From now on a message that is judged in a later heartbeat than it came in is told of then. gossipsub has left it out by
+ * then, and on a crowded host verdicts take up to a quarter of a heartbeat.
+ */
+export function tellOnceJudged({ mcache }: Pick<GossipMemory, 'mcache'>): void {
+  const validate = mcache.validate.bind(mcache)
+  mcache.validate = (id) => {
+    const [now = [], ...before] = mcache.history
+    const isIt = ({ msgIdStr }: { readonly msgIdStr: string }) => msgIdStr === id
+    const came = before.map((entries) => entries.find(isIt)).find((entry) => entry !== undefined)
+    if (came !== undefined && !now.some(isIt)) now.push(came)
+    return validate(id)
+  }
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   keepCounts,
   type Scores,
   tellLater,
+  tellOnceJudged,
 } from './gossip-memory.ts'
 import { type GossipNotices, sayNoMoreThanNoted } from './gossip-notices.ts'
 import { type GossipPromises, readBeforeBlame } from './gossip-promises.ts'
@@ -238,6 +239,7 @@ export class Gossip {
     keepCounts(pubsub.score)
     boundBackoffs(pubsub)
     readBeforeBlame(pubsub)
+    tellOnceJudged(pubsub)
     if (seed) tellLater(pubsub)
     for (const topic of ['releases', 'control'] as const) {
       const name = this.#names[topic]

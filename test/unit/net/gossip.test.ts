@@ -81,6 +81,7 @@ test.each([
     getGossipIDs() {
       return new Map([['releases', this.history[0]?.map(({ msgIdStr }) => msgIdStr)]])
     },
+    validate: vi.fn(),
   }
   const noted = { ...kept, gossipTracer: { getBrokenPromises: vi.fn() } }
   const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
@@ -179,7 +180,7 @@ describe('a flood', () => {
   const hears = (gate: Gate) => {
     const topicValidators: Pubsub['topicValidators'] = new Map()
     const said = { subscribe: vi.fn(), addEventListener: vi.fn(), sendIDontWants: vi.fn() }
-    const pubsub = { topicValidators, ...said, ...forgetful }
+    const pubsub = { topicValidators, mcache: { validate: vi.fn() }, ...said, ...forgetful }
     gossipOn(pubsub as unknown as Pubsub, false, gate).start()
     const [validator] = topicValidators.values()
     return (peer: object) => validator?.(peer as never, { data: Uint8Array.of(1) })
