@@ -47,7 +47,7 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
   /** Keep the last state here and start with it when the node is down. */
   readonly stateFile?: string
-  /** Told of each lost connection, and of a state file that could not be read or written; the watch goes on by itself. */
+  /** Told of each lost connection, and of what could not be read, or written to the state file; the watch goes on by itself. */
   readonly onDisconnect?: (error: Error) => void
 }
 
@@ -195,8 +195,16 @@ export class Client {
   }
 
   /** Bare events: a line per activation, the current state first; reconnects for ever with backoff and jitter. */
-  async *events(channel: string, options: WatchOptions = {}): AsyncGenerator<ReleaseEvent> {
-    let lastSeen: string | undefined
+  events(channel: string, options: WatchOptions = {}): AsyncGenerator<ReleaseEvent> {
+    return this.#eventsAfter(undefined, channel, options)
+  }
+
+  async *#eventsAfter(
+    seen: string | undefined,
+    channel: string,
+    options: WatchOptions,
+  ): AsyncGenerator<ReleaseEvent> {
+    let lastSeen = seen
     let backoffMs = BACKOFF_MIN_MS
     while (options.signal?.aborted !== true) {
       try {
@@ -219,7 +227,7 @@ export class Client {
         if (!passes(error)) throw error
         options.onDisconnect?.(error as Error)
         await pause(backoffMs, options.signal)
-        backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
+        backoffMs = longer(backoffMs)
       }
     }
   }
@@ -230,19 +238,25 @@ export class Client {
       options.stateFile === undefined ? undefined : stateFile(options.stateFile, channel)
     let last = this.#lastOf(kept, options)
     if (last !== undefined && !isAborted(options.signal)) yield last
-    for await (const event of this.events(channel, options)) {
-      if (last !== undefined && event.release === last.release && !last.fromDisk) continue
-      const next = await this.#snapshotInTime(channel, event, last, options)
-      // Aborted, or replaced already: the event of the newer one is on its way.
-      if (next === undefined) continue
-      try {
-        kept?.write(next)
-      } catch (error) {
-        // The file only bridges a node's absence: what the node has is worth more than it.
-        options.onDisconnect?.(error as Error)
+    for (let backoffMs = BACKOFF_MIN_MS; !isAborted(options.signal); ) {
+      const given = last?.fromDisk === false ? last.release : undefined
+      for await (const event of this.#eventsAfter(given, channel, options)) {
+        if (last !== undefined && event.release === last.release && !last.fromDisk) continue
+        const next = await this.#snapshotInTime(channel, event, last, options)
+        // Aborted, or given up. Of several nodes on one address another may have told of it, and never does again on this stream.
+        if (next === undefined) break
+        try {
+          kept?.write(next)
+        } catch (error) {
+          // The file only bridges a node's absence: what the node has is worth more than it.
+          options.onDisconnect?.(error as Error)
+        }
+        backoffMs = BACKOFF_MIN_MS
+        last = next
+        yield next
       }
-      last = next
-      yield next
+      await pause(backoffMs, options.signal)
+      backoffMs = longer(backoffMs)
     }
   }
 
@@ -256,7 +270,7 @@ export class Client {
     }
   }
 
-  /** Tries for as long as the node is away or mends itself; undefined once it went on to another release, or the watch is aborted. */
+  /** Tries for as long as the node is away or mends itself; undefined once another release is active, or the watch is aborted. */
   async #snapshotInTime(
     channel: string,
     event: ReleaseEvent,
@@ -272,19 +286,19 @@ export class Client {
       } catch (error) {
         if (isAborted(options.signal)) return undefined
         const unreadable = isUnreadable(error)
-        if (unreadable && (await this.#isReplaced(channel, event.release, options.signal))) return undefined
         if (!unreadable && !passes(error)) throw error
         options.onDisconnect?.(error as Error)
+        if (unreadable && (await this.#isReplaced(channel, event.release, options.signal))) return undefined
         await pause(backoffMs, options.signal)
-        backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS)
+        backoffMs = longer(backoffMs)
       }
     }
     return undefined
   }
 
   /**
-   * Nothing is said again of a release that is still active, nor of one that is active again after nothing was, as where a
-   * store was lost: only of one that replaced it an event is on its way.
+   * A release that is still active is waited for, and so is one that is active again after nothing was, as where a store was
+   * lost: only where another one is active a stream that begins anew has something to say.
    */
   async #isReplaced(channel: string, release: string, signal: AbortSignal | undefined): Promise<boolean> {
     try {
@@ -345,6 +359,8 @@ const isUnreadable = (error: unknown): boolean =>
 /** Half to one and a half times as long, cut short by the signal. */
 const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
   delay(ms * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+
+const longer = (backoffMs: number): number => Math.min(backoffMs * 2, BACKOFF_MAX_MS)
 
 const query = (release: string | undefined): string =>
   release === undefined ? '' : `?release=${encodeURIComponent(release)}`
