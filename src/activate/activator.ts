@@ -17,7 +17,7 @@ import { groupId, type Ownership } from './ownership.ts'
 import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
 import { isDone, toldPaths } from './told.ts'
-import { buildTree, differenceOf } from './tree.ts'
+import { buildTree, differenceOf, pathsIn } from './tree.ts'
 import type { Bad, Order, Shown, Whole, Work } from './work.ts'
 
 export { createMarkOnly } from './mark-only.ts'
@@ -245,7 +245,8 @@ class FileActivator implements Activator {
     const { channel, release, folder, before, was, notes, fallback } = work
     const { keepTrees } = this.#init.limits
     const all = [tree, ...seenTrees(notes, before).filter((name) => name !== tree)]
-    const previous = releaseOf(all.find((name) => releaseOf(name) !== release))
+    const last = all.find((name) => releaseOf(name) !== release)
+    const previous = releaseOf(last)
     const replaced = previous === releaseOf(before) ? was : await this.#manifestOf(previous)
     const changed = await changedPaths(replaced ?? [], work.files)
     const isDrifted = await this.#isDrifted(work, tree, changed)
@@ -258,7 +259,9 @@ class FileActivator implements Activator {
     await this.#noteAhead(work, ahead, async () => {
       const owed = isDone(before, notes) ? [] : await folder.readChanged()
       const { maxFiles } = this.#init.limits
-      const diff = { was: replaced, is: work.files, changed }
+      const isLost = replaced === undefined && last !== undefined
+      const left = isLost ? await pathsIn(folder.treePath(last), maxFiles) : []
+      const diff = { was: replaced, is: work.files, changed, left }
       return toldPaths({ ...diff, edited: isDrifted ? undefined : edited, owed, maxFiles })
     })
     await this.#swap(work, tree)

@@ -218,6 +218,24 @@ export async function differenceOf(
   return undefined
 }
 
+/**
+ * What lies in a tree, whatever its release: of one that is gone nothing, and no more than a release may have, as somebody else
+ * may have put files there.
+ * @throws that the host is short of something
+ */
+export async function pathsIn(root: string, maxFiles: number): Promise<readonly string[]> {
+  const paths: string[] = []
+  const listing = await readdir(root, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+    if (isShort(error)) throw error
+    return []
+  })
+  for await (const slice of slicesOf(listing))
+    for (const found of slice)
+      if (!found.isDirectory() && paths.length < maxFiles)
+        paths.push(pathIn(root, join(found.parentPath, found.name)))
+  return paths
+}
+
 async function directoryDifference(path: string, ownership: Ownership): Promise<string | undefined> {
   try {
     return ownDifference(await lstat(path), directoryMode(ownership), ownership)

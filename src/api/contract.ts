@@ -103,7 +103,14 @@ export const FILES = z
   .openapi('Files')
 
 export const RELEASE_EVENT = z
-  .object({ release: releaseId, clock, changed: z.array(z.string()) })
+  .object({
+    release: releaseId,
+    clock,
+    changed: z.array(z.string()).openapi({
+      description:
+        'Paths that differ from the release said before, or named by Last-Event-ID; where the node does not know that one, all paths of this one: what is gone with it is not named then',
+    }),
+  })
   .openapi('ReleaseEvent')
 
 export type Status = z.infer<typeof STATUS>

@@ -113,7 +113,10 @@ async function currentState(
   }
 }
 
-/** What the reader has; nothing where that is not known (any longer): then everything may have changed. */
+/**
+ * What the reader has; nothing where that is not known (any longer): then everything may have changed, and what went is not
+ * named. Trees of files do not tell: the reader may have had that release from another node, or before this one's last ones.
+ */
 async function filesOf(
   node: NodeView,
   channel: Channel,

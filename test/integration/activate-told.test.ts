@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Activator } from '../../src/activate/activator.ts'
 import { LIMITS } from '../../src/limits.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
 import { makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
 
@@ -29,15 +30,21 @@ afterEach(() => bench.cleanUp())
 const out = (): string => join(bench.dir, 'out')
 const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '')
 /** As after a restart: a line for each run, with the release before and the paths. */
-const node = (end = '', limits = LIMITS): Activator => {
+const node = (end = '', limits = LIMITS, store = bench.store): Activator => {
   const tell = `echo "\${CONFMESH_PREVIOUS%"\${CONFMESH_PREVIOUS#??????}"}" $(tr '\\0' ' ' < "$CONFMESH_CHANGED") >> ${out()}`
   const command = ['/bin/sh', '-c', `${tell}; ${end}`]
-  return bench.restarted({ hooks: [{ channels: ['**'], command, timeoutMs: 20_000 }], limits })
+  return bench.restarted({ hooks: [{ channels: ['**'], command, timeoutMs: 20_000 }], limits, store })
 }
 /** What the last run was told of. */
 const told = async (): Promise<readonly string[]> => {
   const [previous = '', ...paths] = (await read(out())).trimEnd().split('\n').at(-1)?.split(' ') ?? []
   return [previous, ...paths]
+}
+/** Its tree, in which somebody else may write. */
+const opened = async ({ id }: TestRelease): Promise<string> => {
+  const path = bench.path('.releases', id)
+  for (const folder of [path, join(path, 'conf.d')]) await chmod(folder, 0o755)
+  return path
 }
 const short = ({ id }: TestRelease): string => id.slice(0, 6)
 
@@ -201,6 +208,46 @@ test('of what is owed, too, where it is not known what somebody else changed: no
   node()
   expect(await bench.restore(other)).toMatchObject({ kind: 'healthy' })
   expect(await told()).toEqual([short(one), 'x.conf', 'y.conf'])
+})
+
+describe('where the store does not know the release before any longer', () => {
+  const both = makeRelease(7, [
+    { path: 'conf.d/x.conf', content: '1' },
+    { path: 'y.conf', content: '1' },
+  ])
+  const one = makeRelease(8, [{ path: 'y.conf', content: '1' }])
+  /** As after a lost store: the next release alone is there. */
+  const lost = async (limits = LIMITS): Promise<void> => {
+    await bench.store.commit(both.writes)
+    node()
+    await bench.activate(both)
+    const store = new MemoryStore({ limits: LIMITS })
+    await store.open()
+    await store.commit(one.writes)
+    node('', limits, store)
+  }
+
+  test('hooks are told, too, of what only its tree holds', async () => {
+    await lost()
+    expect(await bench.activate(one, both)).toMatchObject({ kind: 'healthy' })
+    expect(await told()).toEqual([short(both), 'conf.d/x.conf', 'y.conf'])
+  })
+
+  test('of as many as a release may have', async () => {
+    await lost({ ...LIMITS, maxFiles: 1 } as unknown as typeof LIMITS)
+    const path = await opened(both)
+    for (const name of ['z1', 'z2', 'z3']) await writeFile(join(path, name), '')
+    await rm(join(path, 'y.conf'))
+    expect(await bench.activate(one, both)).toMatchObject({ kind: 'healthy' })
+    expect(await told()).toHaveLength(3)
+  })
+
+  test('of what the next one holds, where that tree is gone', async () => {
+    await lost()
+    await rm(await opened(both), { recursive: true })
+    expect(await bench.activate(one, both)).toMatchObject({ kind: 'healthy' })
+    expect(await told()).toEqual([short(both), 'y.conf'])
+  })
 })
 
 describe('a tree that was built and never shown', () => {
