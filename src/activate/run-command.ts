@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { killAll, killGroup, MARK } from './descendants.ts'
+import { startApart } from './inherited.ts'
 
 export interface CommandRun {
   /** Program and arguments: no shell reads them. */
@@ -39,12 +40,10 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
   return new Promise((resolve) => {
     let child: ChildProcess
     try {
-      child = spawn(program, args, {
-        cwd: run.cwd,
-        env: { PATH: process.env.PATH ?? '/usr/bin:/bin', ...run.env, [MARK]: run.mark },
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
+      const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', ...run.env, [MARK]: run.mark }
+      child = startApart(['ignore', 'pipe', 'pipe'], (stdio) =>
+        spawn(program, args, { cwd: run.cwd, env, detached: true, stdio }),
+      )
     } catch (error) {
       return resolve(unstarted(program, error as NodeJS.ErrnoException))
     }

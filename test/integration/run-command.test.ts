@@ -1,4 +1,4 @@
-/** Time in which this node did not run, as in a frozen container, is no time that a hook has had. */
+/** What a command has of the node: none of its files, and no time in which the node did not run, as in a frozen container. */
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type CommandResult, runCommand } from '../../src/activate/run-command.ts'
+import { withDatabase } from '../contract/store-fixtures.ts'
 
 const TIMEOUT_MS = 3_000
 let dir: string
@@ -45,6 +46,18 @@ const overAt = (): (() => boolean) => {
   const at = performance.now() + TIMEOUT_MS + 200
   return () => performance.now() > at
 }
+
+test('none has what the node has open, such as the logs of the store, and what it says is heard all the same', async () => {
+  const store = join(dir, 'store')
+  await withDatabase(store, async () => {
+    const result = await run('ls -l /proc/$PPID/fd > ours; ls -l /proc/$$/fd > its; echo heard; exit 3')
+    expect(result).toEqual({ kind: 'failed', text: '/bin/sh: exit 3: heard' })
+    expect(readFileSync(join(dir, 'ours'), 'utf8')).toContain(store)
+    const its = readFileSync(join(dir, 'its'), 'utf8')
+    expect(its).toContain(' 1 -> ')
+    expect(its).not.toContain(store)
+  })
+})
 
 test('one that hangs is told with what it said last', async () => {
   expect(await run('echo starting; echo waiting for the lock; sleep 60', 5_000)).toEqual({
