@@ -2,6 +2,7 @@
 import type { Code } from '../errors.ts'
 import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
+import { report, tellGate } from './activate/told.ts'
 import { recordWrite } from './cell-writes.ts'
 import { isHeld, targetOf } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
@@ -91,8 +92,12 @@ function isOff(node: NodeState, { now }: Step, cell: Cell, { release, epoch }: A
   return isOver(expires, now.wallMs) || isRootOver(node, now.wallMs)
 }
 
-/** By a target that has not failed yet: one that fails again and again lets what is shown be looked through meanwhile. */
-function isOvertaken(node: NodeState, step: Step, cell: Cell): boolean {
+/**
+ * By a target that has not failed yet: one that fails again and again lets what is shown be looked through meanwhile. What is
+ * begun, too, by a root that ends its epoch.
+ */
+function isOvertaken(node: NodeState, step: Step, cell: Cell, { kind, epoch }: Activating): boolean {
+  if (kind === 'begun' && epoch < cell.epoch) return true
   const [next] = nextOf(node, step, cell)
   return next?.kind === 'target' && node.whole.has(next.release) && !cell.retries.has(next.release)
 }
@@ -104,11 +109,24 @@ function nextOf(node: NodeState, step: Step, cell: Cell): readonly Activating[] 
   const gate = gateFor(node, cell, wallMs)
   tellGate(step, cell, gate)
   const target = waits ? undefined : settle(cell.state, gate)
-  if (target === undefined) return activeOf(cell)
+  if (target === undefined) return [...(waits ? [] : begunOf(cell, gate)), ...activeOf(cell)]
   // What is activated must not be above the floor that a crash leaves. What was active before needs no write.
   if (!isDurable(cell)) return cell.unsaved ? activeOf(cell) : []
   // Straight to the target, also after start: a crash may have come between the swap and its record.
   return [{ release: target, epoch: cell.state.floor.top.epoch, kind: 'target' }, ...activeOf(cell)]
+}
+
+/**
+ * Files show it, and its hooks were not through when the node was killed or the host too short for them. It was begun while its
+ * gate was open: its hooks are owed whatever has closed since, unless this build does not know what it asks for.
+ */
+function begunOf(cell: Cell, gate: Gate): readonly Activating[] {
+  const {
+    ahead,
+    state: { floor },
+  } = cell
+  if (ahead === undefined || gate === 'unsupported' || !floor.ids.includes(ahead.release)) return []
+  return isDurable(cell) ? [{ release: ahead.release, epoch: ahead.epoch, kind: 'begun' }] : []
 }
 
 /** After start `current` must show exactly the active release, unless it shows what is ahead; so, too, after a step back. */
@@ -116,31 +134,6 @@ function activeOf({ state: { active }, restoring, stepsBack }: Cell): readonly A
   if (active === undefined || !(restoring || stepsBack !== undefined)) return []
   const { release, epoch } = active
   return [{ release, epoch, kind: stepsBack === undefined ? 'restore' : 'fallback' }]
-}
-
-/** Gates that a person has to do something about. The others open by themselves or are told where they close. */
-const GATES: Partial<Record<NonNullable<Gate>, { readonly code: Code; readonly text: string }>> = {
-  unsupported: {
-    code: 'ACTIVATE_UNSUPPORTED',
-    text: 'the newest release needs a newer build; upgrade this node',
-  },
-  expired: {
-    code: 'ACTIVATE_EXPIRED',
-    text: 'the newest release has expired and is not activated; publish again',
-  },
-  'root-expired': {
-    code: 'TRUST_ROOT_EXPIRED',
-    text: 'the trust root has expired: nothing new is activated; hand out a renewed one',
-  },
-}
-
-function tellGate(step: Step, cell: Cell, gate: Gate): void {
-  const told = `${cell.state.floor.ids.join()} ${gate}`
-  if (told === cell.toldGate) return
-  cell.toldGate = told
-  const target = cell.state.floor.ids[0]
-  const message = gate === null ? undefined : GATES[gate]
-  if (message !== undefined && target !== undefined) report(step, cell, target, message.code, message.text)
 }
 
 /** False where the content is not whole: then nothing is begun. */
@@ -336,11 +329,6 @@ function retryLater(
   node.whole.delete(under.release)
   step.emit({ kind: 'persist', ticket: step.nextTicket(), writes: mending(node, under.release), sync: true })
   return under.release
-}
-
-function report(step: Step, cell: Cell, release: ReleaseId, code: Code, text: string): void {
-  cell.lastError = { code, text, at: step.now.wallMs, release }
-  step.emit({ kind: 'note', level: 'error', code, text, channel: cell.state.channel, release })
 }
 
 /** What could not be had is here after all; what else keeps it back is told once more. */

@@ -21,7 +21,8 @@ import type { ActiveRecord } from './writes.ts'
 export interface Activating {
   readonly release: ReleaseId
   readonly epoch: number
-  readonly kind: 'target' | 'fallback' | 'restore'
+  /** What is begun is in sight already, and its gate is closed by now. */
+  readonly kind: 'target' | 'begun' | 'fallback' | 'restore'
   /** Taken back: where nothing was shown by then, that is no failure. */
   readonly withdrawn?: true
 }

@@ -119,6 +119,24 @@ test.each([
   },
 )
 
+test('what files show expired while its hooks were cut short: they run after the restart, and it is active', async () => {
+  const late = make({ clock: { alice: 2 }, text: 'late\n', header: { expires: WALL_MS - 1 } })
+  const { dir, store, activator } = await placed(late)
+  await store.commit(wholeOf(late))
+  expect(await activator('true').activate(order(old))).toMatchObject({ kind: 'healthy' })
+  const cut = activator('sleep 100')
+  const outcome = cut.activate(order(late))
+  const current = join(dir, CHANNEL, 'current', 'a.conf')
+  await expect.poll(() => readFile(current, 'utf8'), { timeout: 10_000 }).toBe('late\n')
+  await cut.stop()
+  expect(await outcome).toMatchObject({ kind: 'failed' })
+  const out = join(dir, 'out')
+  const told = await restarted({ dir, store, activator: () => activator(`echo $CONFMESH_RELEASE >> ${out}`) })
+  expect(new Set(told)).toEqual(new Set([late.id]))
+  expect([await readFile(out, 'utf8'), await readFile(current, 'utf8')]).toEqual([`${late.id}\n`, 'late\n'])
+  await expect.poll(() => store.disk.latest.channels.get(CHANNEL)?.active?.release).toBe(late.id)
+})
+
 test.each([
   ['has passed it where that was corrected', 'true', []],
   ['has failed it still where that was not', 'false', [old.id]],

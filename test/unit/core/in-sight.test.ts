@@ -8,6 +8,7 @@ import { CHANNEL, floorOf, type Made, make, PEER, ROOT, raised, record, rootByte
 
 const good = make({ clock: { alice: 1 } })
 const next = make({ clock: { alice: 2 }, text: 'b=1\n', header: { expires: WALL_MS + 600_000 } })
+const twin = make({ clock: { alice: 2 }, text: 'd=1\n' })
 const newer = make({ clock: { alice: 3 }, text: 'c=1\n' })
 const TICK: Event = { kind: 'tick' }
 const done = ({ id }: Made, kind: 'healthy' | 'unhealthy' | 'failed' | 'short'): Event => {
@@ -24,6 +25,12 @@ const tried = (node: BenchNode, ms: number) => {
   return activations(node.run(TICK))
 }
 const target = ({ id }: Made) => [{ release: id, fallback: false }]
+
+/** A root ends the epoch. */
+const raises = (node: BenchNode): readonly Effect[] => {
+  const effects = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER))
+  return [...effects, ...node.persist(effects)]
+}
 
 /** The record says that the first is active; the second is whole, and its hooks are cut short. */
 function restarted(soaked = true, read = [good, next]) {
@@ -57,11 +64,46 @@ describe('after a start', () => {
     ])
   })
 
-  it('it stays and is served, too, where it expires meanwhile', () => {
+  it('it stays and is served, too, where it expires meanwhile, and its hooks run until they are through', () => {
     const { node } = restarted()
     node.wallMs = WALL_MS + 600_000
-    expect(tried(node, 60_000)).toEqual([])
+    node.monoMs += 60_000
+    const effects = node.handle(TICK)
+    expect(activations(effects)).toEqual(target(next))
+    expect(ofKind(effects, 'note')).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ gate: 'expired', active: { id: next.id } })
+    node.run(done(next, 'short'))
+    expect(tried(node, 60_000)).toEqual(target(next))
+    expect(ofKind(node.run(done(next, 'healthy')), 'persist').flatMap(({ writes }) => writes)).toMatchObject([
+      { kind: 'channel', record: { active: { release: next.id } } },
+    ])
+    expect(tried(node, 60_000)).toEqual([])
+    expect(node.view().channels[0]).toMatchObject({ state: 'stale', active: { id: next.id } })
+  })
+
+  it('its check may fail, too, once it has expired: then it is gone back from', () => {
+    const { node } = restarted()
+    node.wallMs = WALL_MS + 600_000
+    tried(node, 60_000)
+    expect(activations(node.run(done(next, 'unhealthy')))).toEqual([{ release: good.id, fallback: true }])
+    expect(node.view().channels[0]).toMatchObject({ gate: 'health', active: { id: good.id } })
+  })
+
+  it('once it has expired, what waits for its turn is taken back by a root that ends its epoch, and by what is newer', () => {
+    for (const change of [raises, (node: BenchNode) => comes(node, newer)]) {
+      const { node } = restarted()
+      node.wallMs = WALL_MS + 600_000
+      expect(tried(node, 60_000)).toEqual(target(next))
+      expect(ofKind(change(node), 'withdraw')).toMatchObject([{ release: next.id }])
+    }
+  })
+
+  it.each(['held', 'of an ended epoch'])('once it is %s', (why) => {
+    const { node } = restarted()
+    if (why === 'held') comes(node, twin)
+    else raises(node)
+    expect(node.view().channels[0]).toMatchObject({ active: { id: next.id } })
+    expect(tried(node, 60_000)).toEqual(why === 'held' ? target(next) : [])
   })
 
   it('and that what is active by the record cannot be read is no news where files show another', () => {
@@ -108,6 +150,57 @@ describe('after a start', () => {
     expect(activations(comes(node, newer))).toEqual(target(newer))
     expect(activations(node.run(done(newer, 'failed')))).toEqual([])
     expect(node.view().channels[0]).toMatchObject({ target: newer.id, active: { id: next.id } })
+  })
+})
+
+describe('after a start, what files show and a gate keeps back by now', () => {
+  const late = make({ clock: { alice: 2 }, text: 'b=1\n', header: { expires: WALL_MS - 1 } })
+  const begins = (shown: Made, more: { readonly behind?: true; readonly floorLost?: true } = {}) => {
+    const node = new BenchNode()
+    const active = { release: good.id, epoch: 1, activatedAt: 5, soaked: true }
+    const snapshot = {
+      floors: more.floorLost ? [] : [floorOf(more.behind ? good : shown), floorOf(shown)],
+      channels: [record([shown.id], { active })] as never,
+      envelopes: [good, shown].map(({ id, envelope }) => ({
+        release: id,
+        channel: CHANNEL,
+        bytes: envelope,
+      })),
+      whole: [good.id, shown.id],
+      floorLost: more.floorLost === true,
+    }
+    const effects = node.start(snapshot, new Map([[CHANNEL, shown.id]]))
+    const looks = ofKind(effects, 'activate').map(({ release, previous, ahead }) => ({
+      release,
+      previous,
+      ahead,
+    }))
+    return { node, effects, looks }
+  }
+  const looked = [{ release: good.id, previous: good.id, ahead: late.id }]
+
+  it('is gone through with, rather than looked through', () => {
+    expect(begins(late).looks).toEqual([{ release: late.id, previous: good.id, ahead: undefined }])
+  })
+
+  it('not before order is on disk', () => {
+    const { node, effects, looks } = begins(late, { behind: true })
+    expect(looks).toEqual(looked)
+    expect(activations(node.persist(effects))).toEqual([])
+    expect(activations(node.run(done(good, 'healthy')))).toEqual(target(late))
+  })
+
+  it('not before others were asked, where the floor is lost', () => {
+    const { node, effects, looks } = begins(late, { floorLost: true })
+    expect(looks).toEqual(looked)
+    node.persist(effects)
+    expect(activations(node.run(done(good, 'healthy')))).toEqual([])
+    expect(tried(node, 60_000)).toEqual(target(late))
+  })
+
+  it('not where this build does not know what it asks for', () => {
+    const strange = make({ clock: { alice: 2 }, text: 'b=1\n', header: { critical: ['wasm'] } })
+    expect(begins(strange).looks).toEqual([{ ...looked[0], ahead: strange.id }])
   })
 })
 
@@ -183,7 +276,7 @@ describe('a step back', () => {
   it('whose hooks are cut short is not undone by a root that ends the epoch', () => {
     const node = stepsBack()
     node.run(done(good, 'short'))
-    node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER)))
+    raises(node)
     expect(node.view().channels[0]).toMatchObject({ active: { id: good.id }, unhealthy: false })
   })
 
