@@ -1,9 +1,10 @@
-/** verify and doctor, as an operator meets them. */
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+/** verify and doctor, and a hook that asks its own node, as an operator meets them. */
+import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { confmesh, json, publish, RealFleet, until } from './real-fleet.ts'
+import { Client } from '../../src/client/index.ts'
+import { confmesh, json, LAUNCHER, publish, RealFleet, until } from './real-fleet.ts'
 
 let fleet: RealFleet
 beforeEach(() => {
@@ -28,6 +29,29 @@ test('a node whose terminal closes, which tells it more than once, ends in order
   clearInterval(again)
   expect([node.process.exitCode, node.process.signalCode]).toEqual([0, null])
   expect(existsSync(ends)).toBe(false)
+})
+
+test('a hook that asks its own node names the release: without a name that gives the one before', async () => {
+  const made = await fleet.init()
+  const [api, out] = [`unix:${join(fleet.dir, 'api')}`, join(fleet.dir, 'out')]
+  const get = `${process.execPath} ${LAUNCHER} get pay/prod app.yaml --api ${api}`
+  const script = `{ ${get} --release "$CONFMESH_RELEASE"; ${get} || :; } > ${out}`
+  const hooks = [{ channels: ['**'], command: ['/bin/sh', '-c', script], timeoutMs: 60_000 }]
+  appendFileSync(made.seedConfig, `materialize: { dir: files }\nhooks: ${JSON.stringify(hooks)}\n`)
+  await fleet.start('seed', made.seedConfig, ['--api', api])
+  const client = new Client({ api })
+  for (const [text, heard] of [
+    ['one\n', 'one\n'],
+    ['two\n', 'two\none\n'],
+  ] as const) {
+    const { release } = await publish(made, 'pay/prod', fleet.files('app', { 'app.yaml': text }))
+    await until(
+      `${text} is active`,
+      60_000,
+      async () => (await client.channel('pay/prod')).active?.release === release,
+    )
+    expect(readFileSync(out, 'utf8')).toBe(heard)
+  }
 })
 
 test('verify: refused beside a running node, sound, then damage is said with its place', async () => {

@@ -10,7 +10,7 @@ import { freePort } from '../../src/cli/demo/free-port.ts'
 import { Client } from '../../src/client/index.ts'
 import { newNode, type Runner } from './processes.ts'
 
-const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
+export const LAUNCHER = join(import.meta.dirname, '../../dist/cli/launcher.js')
 
 export interface Run {
   readonly code: number
