@@ -266,7 +266,7 @@ export class Sync implements Stage {
 
   #ingest(step: Step, journey: Journey, from: SyncPeer, envelope: Uint8Array): Given {
     const { monoMs } = step.now
-    if (monoMs < from.deafUntilMonoMs) return { isNews: false }
+    if (monoMs < from.deafUntilMonoMs) return { isNews: false, isIgnored: true }
     const { release, provable, verdict } = journey.ingest(step, envelope, { via: 'sync', peer: from.peer })
     const isNews = ACCEPTED.has(verdict)
     const cost = isNews ? 0 : IN_VAIN.has(verdict) ? 1 : 1 / OLD_TO_ONE
@@ -326,11 +326,11 @@ export class Sync implements Stage {
 
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
-    this.#complete.note(round.with)
-    round.with.compared ||= !round.again
+    round.with.compared ||= round.isWhole
+    if (round.isWhole) this.#complete.note(round.with)
     this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
-    if (round.again) this.#start(step, journey, round.with)
+    if (round.goesOn(step, journey)) this.#start(step, journey, round.with)
   }
 
   /** A peer that stores all that we store is the common case, and needs no list of channels. */

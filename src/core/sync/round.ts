@@ -3,7 +3,7 @@
  * round has one request out at a time and ends with the first that gets no answer, but for roots.
  */
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
-import type { AnyReply, BeaconMark, ShortHash, SyncReply } from '../../model/messages.ts'
+import type { AnyReply, BeaconMark, ShortDigest, ShortHash, SyncReply } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { RootBudget } from '../roots/run.ts'
@@ -34,6 +34,8 @@ export interface Given {
   readonly release?: ReleaseId
   /** Order took it in. */
   readonly isNews: boolean
+  /** It was not looked at. */
+  readonly isIgnored?: boolean
 }
 
 export interface RoundContext {
@@ -48,15 +50,17 @@ export class Round {
   readonly with: SyncPeer
   readonly startMonoMs: number
   request: RequestId | undefined
-  /** A reply run was about as long as one may be, and brought something: there is more. */
-  again = false
+  /** A reply run was about as long as one may be: there is more. */
+  #isCut = false
   #isNews = false
+  #isIgnored = false
   readonly #context: RoundContext
   #phase: 'digests' | 'roots' | 'beacons' | 'entries' | 'push' = 'digests'
   #run: RootRun | undefined
   #rootsDone = false
-  /** Under which the digests were compared. */
+  /** Under which the digests were compared, and of what was known here then. */
   #rootVersion = 0
+  #digest: ShortDigest = NOTHING
   #theirBeacons: readonly BeaconMark[] = []
   #subs = 1
   #pending: number[] = []
@@ -79,6 +83,20 @@ export class Round {
   /** What both store, as it is known now. */
   view(step: Step, journey: Journey): SyncView {
     return this.#context.index.view(journey, this.with.patterns, step.now.monoMs)
+  }
+
+  /** Once it is done: all that the other has to offer was looked at. */
+  get isWhole(): boolean {
+    return !this.#isCut && !this.#isIgnored
+  }
+
+  /**
+   * There is more, and the next run is another one: of this something was news, or another peer had brought it meanwhile. Else
+   * whoever gives the same long run each time would be compared with without end.
+   */
+  goesOn(step: Step, journey: Journey): boolean {
+    if (!this.#isCut || this.#isNews) return this.#isCut
+    return !this.#isIgnored && this.view(step, journey).digests(this.with.salt).digest !== this.#digest
   }
 
   take(step: Step, journey: Journey, { protocol, message }: AnyReply): RoundState {
@@ -107,12 +125,14 @@ export class Round {
     const { beacons } = this.#context
     this.#phase = 'digests'
     this.#rootVersion = journey.root().version
+    const digests = this.view(step, journey).digests(this.with.salt)
+    this.#digest = digests.digest
     const message = {
       type: 'digests',
       salt: this.with.salt,
       root: this.#rootVersion,
       beacons: beacons.marks(),
-      ...this.view(step, journey).digests(this.with.salt),
+      ...digests,
     } as const
     this.request = askSync(step, this.with, message)
   }
@@ -209,14 +229,14 @@ export class Round {
     for (const envelope of envelopes) this.#runBytes += envelope.length
     if (this.#runBytes > limits.maxSyncRunBytes) return 'broken'
     for (const envelope of envelopes) {
-      const { release, isNews } = this.#context.ingest(step, journey, this.with, envelope)
+      const { release, isNews, isIgnored = false } = this.#context.ingest(step, journey, this.with, envelope)
       if (release !== undefined) this.#received.add(release)
       this.#isNews ||= isNews
+      this.#isIgnored ||= isIgnored
     }
     for (const hash of lacks) this.#lacks.add(hash)
     if (more) return 'going'
-    // Else whoever gives the same long run each time would be compared with without end.
-    if (this.#isNews && this.#runBytes > runBudget(limits) - 2 * limits.maxSyncMessageBytes) this.again = true
+    this.#isCut ||= this.#runBytes > runBudget(limits) - 2 * limits.maxSyncMessageBytes
     return this.#nextEntries(step, journey)
   }
 

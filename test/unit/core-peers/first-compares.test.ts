@@ -2,8 +2,11 @@
  * Whether what a node has of a channel is known to be no older than what others have: what a seed asks before it takes a
  * release. And of which own patterns it was told what others have: what its readiness goes by.
  */
-import { expect, it, test } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
+import { channelHash } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
+import { REOFFER_MS, VAIN_BURST } from '../../../src/core/sync/peer.ts'
+import { OLD_TO_ONE } from '../../../src/core/sync.ts'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import { join, later, ToyNode, talk } from './dialogue.ts'
 
@@ -97,4 +100,83 @@ test('a peer that stores nothing of what is stored here tells nothing of it by a
   expect([node.sync.comparedPeers(), compared()]).toEqual([1, [true, false]])
   join(node, seedOf())
   expect([node.sync.comparedPeers(), compared()]).toEqual([2, [true, true]])
+})
+
+/** Runs of about thirty envelopes. */
+const SHORT_RUNS = { maxSyncMessageBytes: 4_096, maxSyncRunBytes: 65_536, syncBurst: 1_000 }
+const ALL = Array.from({ length: 150 }, (_, at) => `app/${at}` as Channel).sort((a, b) =>
+  channelHash(a) < channelHash(b) ? -1 : 1,
+)
+
+/** All peers say what they say at the same time. @param each after every message that came to the node */
+function atOnce(node: ToyNode, peers: readonly ToyNode[], each: () => void): void {
+  const queue = peers.flatMap((peer) => dials(node, peer).map((effect) => ({ effect, by: node })))
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const { effect, by } = next
+    if (effect.kind === 'request') {
+      const { id, request } = effect
+      const to = peers.find((peer) => peer.id === effect.peer) as ToyNode
+      const said = to.bench.run((step, journey) => {
+        to.sync.onRequest(step, journey, { kind: 'request', id, peer: node.id, request })
+      })
+      queue.push(...said.map((made) => ({ effect: made, by: to })))
+    } else if (effect.kind === 'reply' && by !== node) {
+      const more = node.bench.run((step, journey) => {
+        node.sync.onReply(step, journey, effect.id, effect.reply)
+      })
+      each()
+      queue.push(...more.map((made) => ({ effect: made, by: node })))
+    }
+  }
+}
+
+test('of peers of which each has more than one run takes none counts before its last run: the first may lag in that', () => {
+  const node = new ToyNode('node', ['**'], SHORT_RUNS)
+  const last = ALL.at(-1) as Channel
+  const peers = ['first', 'second', 'third'].map((id) => new ToyNode(id, ['**'], SHORT_RUNS))
+  for (const peer of peers)
+    for (const channel of ALL)
+      peer.order({ channel, counter: channel === last && peer.id !== 'first' ? 9 : 7 })
+  const early: number[] = []
+  atOnce(node, peers, () => {
+    const { facts } = node.bench.journey
+    if (node.sync.comparedPeers() > 0 && facts.size < ALL.length) early.push(facts.size)
+    if (node.sync.comparedPeers() === 3) expect(facts.get(last)?.floor.top.counter).toBe(9)
+  })
+  expect(early).toEqual([])
+  expect(node.sync.comparedPeers()).toBe(3)
+  expect(knows(node, last)).toEqual([true])
+})
+
+describe('a run that is not looked at, since its peer has handed over too much that comes to nothing', () => {
+  /** @returns what is asked of a peer that was not listened to when it gave its first run */
+  function deaf(channels: readonly Channel[]) {
+    const node = new ToyNode('node', ['**'], SHORT_RUNS)
+    const peer = new ToyNode('peer', ['**'], SHORT_RUNS)
+    for (const channel of channels) peer.order({ channel, counter: 1 })
+    const begun = dials(node, peer)
+    const envelopes = Array.from({ length: OLD_TO_ONE * VAIN_BURST + 1 }, () => new Uint8Array())
+    const request = { protocol: 'sync', message: { type: 'push', envelopes } } as const
+    const { onIngest } = node.bench.journey
+    node.bench.journey.onIngest = () => ({ verdict: 'STALE', provable: false, relayable: false })
+    node.bench.run((step, journey) =>
+      node.sync.onRequest(step, journey, { kind: 'request', id: 1, peer: peer.id, request }),
+    )
+    node.bench.journey.onIngest = onIngest
+    node.order({ channel: 'own/web' as Channel, counter: 1 })
+    const { requests } = talk(node, peer, begun)
+    expect(node.seen()).toHaveLength(1)
+    return { node, peer, requests }
+  }
+
+  test('counts once it has come again', () => {
+    const { node, peer } = deaf([PAYMENTS, WEB])
+    expect(node.sync.comparedPeers()).toBe(0)
+    later(node, peer, REOFFER_MS)
+    expect([node.seen(), node.sync.comparedPeers()]).toEqual([peer.seen(), 1])
+  })
+
+  test('is not asked for again at once, however long it was: nor would the next be looked at', () => {
+    expect(deaf(ALL).requests.filter((type) => type === 'digests')).toHaveLength(1)
+  })
 })
