@@ -51,11 +51,16 @@ export class Tempo {
    * Of a seed, or over a border, one that is late says nothing of the way where one that was asked for after it was not: its
    * sender was slow, or stood still. Else it halves the window, however few are under way at the end of a release: these begin
    * with all at once, and from one on the window would grow by one a round, through all releases to come.
+   *
+   * Of a neighbour that was passed over, such a one counts as taking as long as that: one in a hundred changes little, of which
+   * ten seconds would have made others wait through many releases; one in five is more than chance, and soon counts whole.
    * @param others questions that go the same way and do not count as silent
    */
   came({ way, sinceMonoMs, silent = false }: Asked, others: number, monoMs: number): void {
-    this.#patience.answered(monoMs - sinceMonoMs, way)
     const lane = this.#lanes[way]
+    const isOnlyItsOwn = way === 'near' && silent && sinceMonoMs < lane.quickMonoMs
+    const most = isOnlyItsOwn ? this.#patience.silenceMs(way, 0) : Number.POSITIVE_INFINITY
+    this.#patience.answered(Math.min(monoMs - sinceMonoMs, most), way)
     lane.cameMonoMs = monoMs
     lane.pause.end()
     const isLate = lane.window.isLate(sinceMonoMs, silent, monoMs)

@@ -1,6 +1,9 @@
 /** A gateway that owes a block for long, and says other things meanwhile: it is short of cores, not dead. */
 import { describe, expect, test, vi } from 'vitest'
+import { Patience } from '../../../src/core/fetch/patience.ts'
 import { MAX_SLOW, Sources } from '../../../src/core/fetch/sources.ts'
+import { Tempo } from '../../../src/core/fetch/tempo.ts'
+import type { Asked } from '../../../src/core/fetch/wants.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest, ReleaseId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
@@ -135,4 +138,44 @@ test('whoever asks for a block, or announces one, has said something, if it is a
   holds('b')
   holds('c')
   expect(spoke).toEqual(['a', 'b'])
+})
+
+describe('what a block that comes late from one neighbour says of all', () => {
+  /** Blocks that are asked for one after another. @param gave how long each takes; what is silent by then is had of another first */
+  function learnt(gave: readonly number[]): Patience {
+    const patience = new Patience(LIMITS)
+    const tempo = new Tempo(LIMITS, patience, () => 0)
+    for (const [at, tookMs] of gave.entries()) {
+      const sinceMonoMs = at * LIMITS.blockDeadlineMs
+      const silenceMs = patience.silenceMs('near', 0)
+      const silent = tookMs > silenceMs
+      const first = { way: 'near', sinceMonoMs, silent } as Asked
+      const second = { way: 'near', sinceMonoMs: sinceMonoMs + silenceMs } as Asked
+      if (silent) tempo.came(second, 1, second.sinceMonoMs + QUICK_MS)
+      tempo.came(first, 1, sinceMonoMs + tookMs)
+    }
+    return patience
+  }
+  const QUICK_MS = 20
+  const quick = (many: number) => Array.from({ length: many }, () => QUICK_MS)
+
+  test('is little, while others gave: the next that is silent is passed over as soon as before', () => {
+    const patience = learnt([...quick(50), 9_900])
+    expect(patience.silenceMs('near', 0)).toBeLessThan(blockSilenceMs * 1.15)
+    expect(patience.rescueMs).toBeLessThan(blockSilenceMs * 2.3)
+    expect(learnt([...quick(50), 9_900, ...quick(1)]).silenceMs('near', 0)).toBe(blockSilenceMs)
+  })
+
+  test('is all of it, where it comes from one in four: it is the host on which they are late', () => {
+    const gave = Array.from({ length: 100 }, () => [...quick(3), 1_000]).flat()
+    expect(learnt(gave).silenceMs('near', 0)).toBeGreaterThan(1_000)
+  })
+
+  test('and where nobody was quicker', () => {
+    const patience = new Patience(LIMITS)
+    const tempo = new Tempo(LIMITS, patience, () => 0)
+    tempo.came({ way: 'near', sinceMonoMs: 0 } as Asked, 1, QUICK_MS)
+    tempo.came({ way: 'near', sinceMonoMs: 1_000, silent: true } as Asked, 1, 4_000)
+    expect(patience.silenceMs('near', 0)).toBeGreaterThan(1_000)
+  })
 })
