@@ -250,7 +250,8 @@ export class Housekeeping {
       else {
         this.#checkAtMonoMs = undefined
         this.#nextCheckMonoMs = monoMs + CHECK_EVERY_MS
-        this.#suspects = this.#counting()
+        // What is left first, or where one is lost every few minutes the last of thousands would never be read.
+        this.#suspects = [...new Set([...this.#suspects, ...this.#counting()])]
         this.#checked = true
       }
     }

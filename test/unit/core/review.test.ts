@@ -107,3 +107,30 @@ it('of what has lost one block the neighbours hear of all the others, those of p
     { release: made.id, whole: false, ranges },
   ])
 })
+
+it('goes on with what is left where another block is lost meanwhile: else the last of many would never be read', () => {
+  const many = Array.from({ length: 30 }, (_, at) =>
+    make({ clock: { alice: 1 }, text: `${at}\n`, header: { channel: `app/${at}` as Channel } }),
+  )
+  const [first, last] = [many[0], many.at(-1)] as [Made, Made]
+  const node = new BenchNode()
+  node.start()
+  node.peer(PEER, { submit: true })
+  for (const made of many) comes(node, made)
+  node.monoMs = 60_000
+  node.run({ kind: 'tick' })
+  const read: string[] = []
+  for (const { block } of [last, first, first, first, first]) {
+    node.run({ kind: 'blockLost', digest: sha256(block) })
+    node.monoMs += 10_000
+    for (const { digest } of ofKind(node.run({ kind: 'tick' }), 'read')) {
+      read.push(digest)
+      const page = many.find((made) => sha256(made.page) === digest)
+      if (page !== undefined) node.persist(node.run(pageOf(page)))
+    }
+  }
+  const pages = new Set(many.map(({ page }) => sha256(page)))
+  expect(read.slice(0, many.length)).toEqual([...pages])
+  // Those read before the last one was lost are read again.
+  expect(read.length).toBeGreaterThan(many.length)
+})
