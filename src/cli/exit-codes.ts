@@ -2,7 +2,7 @@ import type { Code } from '../errors.ts'
 
 /**
  * 1 failed · 2 usage, configuration, key file or local input wrong · 3 refused: signature, trust, order, a tampered
- * file · 4 unreachable or timed out. 0 is for what was done.
+ * file · 4 unreachable or timed out, also a seed that says to the end that it has no time now. 0 is for what was done.
  */
 type ExitCode = 1 | 2 | 3 | 4
 
@@ -15,8 +15,8 @@ export const EXIT_CODES: Readonly<Record<Code, ExitCode>> = {
   LIMIT_SIGNATURES: 3,
   LIMIT_CONTENT: 2,
   LIMIT_CHANNELS: 3,
-  LIMIT_RATE: 3,
-  LIMIT_STREAMS: 3,
+  LIMIT_RATE: 4,
+  LIMIT_STREAMS: 4,
   LIMIT_TIMEOUT: 4,
 
   TRUST_UNAUTHORISED: 3,

@@ -11,3 +11,7 @@ test.each(CODES)('docs/errors.md tells the exit code of %s as it is', (code) => 
   // A dash: no command reports it.
   expect([String(EXIT_CODES[code]), '-']).toContain(row?.[1])
 })
+
+test('a seed that has no time now, to the end, may take the very same later: that is no refusal', () => {
+  expect([EXIT_CODES.LIMIT_RATE, EXIT_CODES.LIMIT_STREAMS]).toEqual([4, 4])
+})
