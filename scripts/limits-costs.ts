@@ -100,7 +100,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   admissionsBurst: 'the newcomer: `LIMIT_RATE`, and when its turn is',
   hangUpMs: 'the peer that is hung up on: reset before it has read why',
   watchdogMs: 'a peer without gossip streams, or that reads none, at two looks: its link is made anew',
-  maxUnadmittedPerAddress: STRANGER,
+  maxUnadmittedPerAddress: `${STRANGER}; who publishes counts half, and of more publishers than that the one idle longest goes`,
   maxUnadmitted: `${STRANGER}; of publishers beyond half of it the one idle longest goes`,
   minDegree: AIM,
   maxDegree: 'a link that is not needed, and leads to no gateway: it is closed; a gateway has `hardDegree`',

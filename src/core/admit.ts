@@ -81,7 +81,7 @@ export class Admit implements Stage {
     const { peer, direction, address } = event
     const { limits } = this.#config
     this.#forget(peer)
-    if (direction === 'inbound' && isCrowded(address, this.sessions(), limits)) {
+    if (direction === 'inbound' && isCrowded(address, this.#links.values(), limits)) {
       this.#hangUp(step, peer, 'LIMIT_STREAMS', 'too many connections that are not admitted yet')
       return
     }
@@ -362,23 +362,18 @@ export class Admit implements Stage {
     step.wakeAt(link.deadlineMonoMs)
   }
 
-  /**
-   * Publishing needs no admission where submissions are taken: such a connection lives as long as an idle lease. Half of
-   * the places of strangers are for it, so that whoever asks now and then keeps out neither new nodes nor publishers.
-   */
+  /** Publishing needs no admission where submissions are taken: such a connection lives as long as an idle lease. */
   #keepPublisher(step: Step, link: Link, id: RequestId): void {
     const { session } = link
-    const { leaseMs, maxUnadmitted } = this.#config.limits
+    const { limits } = this.#config
     if (session.direction !== 'inbound' || !(this.#config.submit || session.ownHost)) return
-    link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + leaseMs)
+    link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + limits.leaseMs)
     link.publishedMonoMs = step.now.monoMs
     this.#publishers.asked(link, id)
-    const kept = [...this.#links.values()].filter(
-      (one) => one.publishedMonoMs !== undefined && !isAdmitted(one.session),
-    )
-    if (isAdmitted(session) || kept.length <= maxUnadmitted / 2) return
-    const { peer } = this.#publishers.leastMissed(kept).session
-    this.#hangUp(step, peer, 'LIMIT_STREAMS', 'others publish, and this connection was idle longest')
+    if (isAdmitted(session)) return
+    const least = this.#publishers.tooMany(link, this.#links.values(), limits)
+    const text = 'others publish, and this connection was idle longest'
+    if (least !== undefined) this.#hangUp(step, least.session.peer, 'LIMIT_STREAMS', text)
   }
 
   #hangUp(step: Step, peer: PeerId, code: Code, text: string, after: AfterRefusal = {}): void {

@@ -50,6 +50,8 @@ export class Answerer {
   readonly #streams = new Set<Stream>()
   /** Connections on which the other side has said that it refuses us. */
   readonly #refusing = new WeakSet<Connection>()
+  /** Connections on which something of publishing was asked. */
+  readonly #publishing = new WeakSet<Connection>()
   readonly #throttle: Throttle
   #lastId = 0
 
@@ -79,6 +81,10 @@ export class Answerer {
   /** The other side cuts us off: it knows why. */
   isRefused(connection: Connection): boolean {
     return this.#refusing.has(connection)
+  }
+
+  isPublishing(connection: Connection): boolean {
+    return this.#publishing.has(connection)
   }
 
   /** Resolves when every reply given so far to this peer is on its way. */
@@ -115,6 +121,7 @@ export class Answerer {
         if (!this.#options.isCurrent(connection)) break
         const request = this.#decode(protocol, bytes)
         if (isRefusal(request)) this.#refusing.add(connection)
+        if (protocol === 'publish') this.#publishing.add(connection)
         if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
         else if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
         else await this.#exchange(peer, request, stream, rules)

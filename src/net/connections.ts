@@ -214,17 +214,21 @@ export class Connections {
     return dialler < other
   }
 
+  /** Those that publish count half, as in the core: they stay for minutes. */
   #tooManyStrangers(host: string): boolean {
     const { limits, gate, log } = this.#options
     let all = 0
+    let same = 0
     let here = 0
     for (const link of this.#links.values()) {
       if (link.connection.direction === 'outbound' || gate.has(link.peer)) continue
       all += 1
-      if (link.host === host) here += 1
+      if (link.host !== host) continue
+      same += 1
+      here += this.#carriers?.answerer.isPublishing(link.connection) ? 0.5 : 1
     }
     if (all < limits.maxUnadmitted && here < limits.maxUnadmittedPerAddress) return false
-    const text = `${all} connections are not admitted yet, ${here} of them from ${host}: one more refused`
+    const text = `${all} connections are not admitted yet, ${same} of them from ${host}: one more refused`
     log.note({ kind: 'note', level: 'warn', code: 'LIMIT_STREAMS', text })
     return true
   }

@@ -1,6 +1,8 @@
 /** Strangers that publish, and which of them goes where there are too many. */
+import type { Limits } from '../../limits.ts'
 import type { RequestId } from '../events.ts'
 import { hostOf } from '../hosts.ts'
+import { isAdmitted } from '../session.ts'
 import type { Link } from './link.ts'
 
 export class Publishers {
@@ -17,6 +19,18 @@ export class Publishers {
 
   gone(link: Link): void {
     for (const [id, of] of this.#waiting) if (of === link) this.#waiting.delete(id)
+  }
+
+  /**
+   * Who goes for this one, if anybody: half of the places of strangers are for those that publish, so that whoever asks now and
+   * then keeps out neither new nodes nor publishers, and of one address there are no more than may be strangers.
+   */
+  tooMany(link: Link, links: Iterable<Link>, limits: Limits): Link | undefined {
+    const kept = [...links].filter((one) => one.publishedMonoMs !== undefined && !isAdmitted(one.session))
+    const host = hostOf(link.session.address)
+    const here = kept.filter(({ session }) => hostOf(session.address) === host)
+    if (here.length > limits.maxUnadmittedPerAddress) return this.leastMissed(here)
+    return kept.length > limits.maxUnadmitted / 2 ? this.leastMissed(kept) : undefined
   }
 
   /**

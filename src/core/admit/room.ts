@@ -3,16 +3,24 @@ import type { Limits } from '../../limits.ts'
 import type { Address, PeerId } from '../../model/ids.ts'
 import { hostOf } from '../hosts.ts'
 import { type AdmittedSession, identityOf, isAdmitted, type Session } from '../session.ts'
+import type { Link } from './link.ts'
 
-/** Strangers hold a connection for seconds; still, one address must not use up all of them. */
-export function isCrowded(address: Address, sessions: Iterable<Session>, limits: Limits): boolean {
+/**
+ * Strangers hold a connection for seconds; still, one address must not use up all of them. Those that publish hold one for
+ * minutes, and count half: the pipelines behind one address would else keep out the nodes behind it.
+ */
+export function isCrowded(
+  address: Address,
+  links: Iterable<Pick<Link, 'session' | 'publishedMonoMs'>>,
+  limits: Limits,
+): boolean {
   const host = hostOf(address)
   let all = 0
   let same = 0
-  for (const session of sessions) {
+  for (const { session, publishedMonoMs } of links) {
     if (isAdmitted(session) || session.direction === 'outbound') continue
     all += 1
-    if (hostOf(session.address) === host) same += 1
+    if (hostOf(session.address) === host) same += publishedMonoMs === undefined ? 1 : 0.5
   }
   return all >= limits.maxUnadmitted || same >= limits.maxUnadmittedPerAddress
 }

@@ -152,6 +152,23 @@ test('strangers beyond the bound are turned away, the newest first, and admitted
   await connect(third, b)
 })
 
+test('those that publish count half: they leave places to nodes of their address', async () => {
+  const b = await node({ limits: { maxUnadmittedPerAddress: 2 } })
+  b.onRequest = ({ id }) => {
+    const message = { type: 'noted' } as const
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'publish', message } })
+  }
+  const [first, second, third, fourth] = [await node(), await node(), await node(), await node()]
+  for (const publisher of [first, second]) {
+    await connect(publisher, b)
+    publisher.ask(b.id, { protocol: 'publish', message: { type: 'roots', since: 1 } })
+    await publisher.event('reply')
+  }
+  await connect(third, b)
+  fourth.dial(b)
+  expect(await fourth.event('dialFailed')).toMatchObject({ code: 'NET_UNREACHABLE' })
+})
+
 test('gossip streams are opened to admitted peers only', async () => {
   const [a, raw] = [await node(), await rawPeer({ listen: true, meshsub: true })]
   keep(raw)

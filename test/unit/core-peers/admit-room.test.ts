@@ -81,7 +81,11 @@ describe('a full node', () => {
 describe('strangers', () => {
   const limits = limitsOf({ maxUnadmitted: 3, maxUnadmittedPerAddress: 2 })
   const crowded = (sessions: readonly Session[], host: string) =>
-    isCrowded(addressOf(peer('new'), host), sessions, limits)
+    isCrowded(
+      addressOf(peer('new'), host),
+      sessions.map((session) => ({ session, publishedMonoMs: undefined })),
+      limits,
+    )
 
   it('are bounded, in all and for each address; who is admitted, and whom we dialled, does not count', () => {
     const two = [strangerAt('x'), strangerAt('y')]
