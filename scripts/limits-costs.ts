@@ -149,7 +149,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   bridgeDudsPerSecond: 'the sender: what it announces without content is not pulled for a while',
   bridgeDudsBurst: 'the sender: what it announces without content is not pulled for a while',
   maxKnownPeers:
-    'the record heard last: not kept; a peer that proved itself replaces one that did not, one that is linked also one that an earlier life left and that was dialled in vain since',
+    'the record heard last: not kept; a peer that proved itself replaces one that did not, one that is linked also one that an earlier life left and that was dialled in vain since; where there is none, a seed keeps that of one that is linked for as long',
   redialMinMs: PACE,
   redialMaxMs: PACE,
   redialIdleMaxMs: PACE,

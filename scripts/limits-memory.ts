@@ -45,7 +45,7 @@ export function memory(role: Role): readonly Held[] {
     ...ofConnections(role),
     ...ofPeers(role),
     ...ofSync(role),
-    ...ofFleet(),
+    ...ofFleet(role),
     ...(role === 'node' ? [] : ofBridge()),
     ...(role === 'seed' ? ofSeed() : []),
   ]
@@ -198,7 +198,7 @@ function ofSync(role: Role): Held[] {
   ]
 }
 
-function ofFleet(): Held[] {
+function ofFleet(role: Role): Held[] {
   const L = LIMITS
   return [
     {
@@ -208,8 +208,8 @@ function ofFleet(): Held[] {
     },
     {
       what: 'peers known',
-      of: `${times(L.maxKnownPeers, 'record')}: records of ${kib(L.maxPeerRecordBytes)}, as bytes and decoded`,
-      bytes: L.maxKnownPeers * ENTRIES.record,
+      of: `${times(L.maxKnownPeers, 'record')}, of a seed ${times(L.maxKnownPeers + L.seedDegree, 'record')}: records of ${kib(L.maxPeerRecordBytes)}, as bytes and decoded`,
+      bytes: (L.maxKnownPeers + (role === 'seed' ? L.seedDegree : 0)) * ENTRIES.record,
     },
     {
       what: 'heartbeats',

@@ -67,7 +67,7 @@ export class Peers implements Stage {
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
     this.#judge = judge
-    this.#book = new PeerBook(config.self, config.seeds, config.limits)
+    this.#book = new PeerBook(config)
     this.#redial = new Redial(config.limits, config.random)
     this.#window = new DialWindow(config.limits, config.random)
     this.#outside = new Outside(config, this.#book)
@@ -230,8 +230,8 @@ export class Peers implements Stage {
     const { limits } = this.#config
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
-    this.#book.met(admitted, monoMs)
     if (this.#clock.look(step.now)) this.#book.readAgain(this.#judgeAt(step, journey.root()), monoMs)
+    this.#book.met(admitted, monoMs)
     for (const peer of this.#book.takeDropped()) step.emit({ kind: 'forgetPeer', peer })
     const links = this.#withDials(admitted, [], monoMs)
     const candidates = candidatesOf(this.#book, journey, this.#removed, admitted.length > 0, monoMs)

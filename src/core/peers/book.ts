@@ -9,7 +9,8 @@ import type { TrustRoot } from '../../model/root.ts'
 import { isStillNamed, type Judgement } from '../../trust/admission.ts'
 import type { Admission } from '../../trust/certificates.ts'
 import { openPeerRecord } from '../../trust/peer-record.ts'
-import { LatestSet } from '../latest.ts'
+import type { CoreConfig } from '../config.ts'
+import { LatestMap, LatestSet } from '../latest.ts'
 
 /** A newer `at` alone is written down again after so long. */
 const REMEMBER_AGAIN_MS = 86_400_000
@@ -30,6 +31,13 @@ export interface KnownPeer {
   readonly proven: boolean
 }
 
+/** As others are told of it. */
+export interface PassedOn {
+  readonly bytes: Uint8Array
+  /** As of the last look. */
+  readonly isLinked: boolean
+}
+
 /** Whether the peer of a record would be admitted, as of now. */
 export type JudgeRecord = (record: PeerRecord) => Judgement
 
@@ -48,6 +56,12 @@ export class PeerBook {
   readonly #self: PeerId
   readonly #limits: Limits
   readonly #known = new Map<PeerId, KnownPeer>()
+  /**
+   * Of a seed: linked, and no place for them among the known, which peers that came and went may all have for a day. Whoever
+   * comes asks it for peers, and is sent to them.
+   */
+  readonly #beside: LatestMap<PeerId, KnownPeer>
+  #linked: ReadonlySet<PeerId> = new Set()
   /** When each was linked last, or became known. */
   readonly #met = new Map<PeerId, number>()
   /** Remembered from an earlier life and not heard of in this one, the oldest record last. */
@@ -64,10 +78,11 @@ export class PeerBook {
   /** Remembered, and by this clock their certificates have ended or not begun. */
   readonly #ended: Uint8Array[] = []
 
-  constructor(self: PeerId, seeds: readonly Address[], limits: Limits) {
+  constructor({ self, seeds, submit, limits }: Pick<CoreConfig, 'self' | 'seeds' | 'submit' | 'limits'>) {
     this.#self = self
     this.#limits = limits
     this.#seen = new LatestSet(2 * limits.maxKnownPeers)
+    this.#beside = new LatestMap(submit ? limits.seedDegree : 0)
     for (const address of seeds) {
       const peer = peerOf(address)
       if (peer !== self) this.#seeds.set(peer, [...(this.#seeds.get(peer) ?? []), address])
@@ -97,7 +112,7 @@ export class PeerBook {
   }
 
   get(peer: PeerId): KnownPeer | undefined {
-    return this.#known.get(peer)
+    return this.#known.get(peer) ?? this.#beside.get(peer)
   }
 
   /** Ascending by peer id, so that a choice depends on nothing but the random numbers. */
@@ -135,16 +150,18 @@ export class PeerBook {
     return dropped
   }
 
-  /** What others are told of: who was admitted here and was linked lately. */
-  passedOn(asker: PeerId, isReachable: (peer: PeerId) => boolean, monoMs: number): readonly KnownPeer[] {
-    return this.all().filter(({ record: { peer }, proven }) => {
-      return proven && peer !== asker && isReachable(peer) && this.metLately(peer, monoMs)
-    })
+  /** What others are told of: who was admitted here and is linked, or was lately. */
+  passedOn(asker: PeerId, isReachable: (peer: PeerId) => boolean, monoMs: number): readonly PassedOn[] {
+    return [...this.all(), ...this.#beside.values()]
+      .filter(({ record: { peer }, proven }) => {
+        return proven && peer !== asker && isReachable(peer) && this.metLately(peer, monoMs)
+      })
+      .map(({ record: { peer }, bytes }) => ({ bytes, isLinked: this.#linked.has(peer) }))
   }
 
   /**
    * Takes a record in. A signature costs a check, so the very same bytes are not looked at twice under one root.
-   * @param isProven is admitted here, or was once: such a peer finds room in a full book, and keeps it
+   * @param isProven is admitted here, or was once: such a peer finds room in a full book, and keeps it, or is kept beside it
    */
   learn(
     bytes: Uint8Array,
@@ -178,15 +195,22 @@ export class PeerBook {
       this.#seen.add(digest)
       return { learnt: 'old', peer }
     }
-    if (known === undefined && !this.#hasRoom(proven, monoMs)) return { learnt: 'full', peer }
-    this.#seen.add(digest)
+    const isFull = known === undefined && !this.#hasRoom(proven, monoMs)
+    if (isFull && !proven) return { learnt: 'full', peer }
     const judgement = judge(record)
+    // One that is kept beside is taken in once there is a place.
+    if (!isFull || judgement.kind === 'refused') this.#seen.add(digest)
     if (judgement.kind === 'refused') {
       const text = `record of ${peer}: ${judgement.text}`
       return { learnt: 'invalid', peer, problem: { code: judgement.code, text } }
     }
     const { admission } = judgement
-    this.#put(peer, { record, bytes, admission, proven })
+    const entry = { record, bytes, admission, proven }
+    if (isFull) {
+      if ((this.#beside.get(peer)?.record.at ?? 0) <= record.at) this.#beside.set(peer, entry)
+      return { learnt: 'full', peer }
+    }
+    this.#put(peer, entry)
     if (known === undefined) {
       this.#met.set(peer, monoMs)
       return { learnt: 'new', peer }
@@ -197,7 +221,9 @@ export class PeerBook {
 
   /** They are linked. */
   met(linked: Iterable<{ readonly peer: PeerId }>, monoMs: number): void {
-    for (const { peer } of linked) {
+    this.#linked = new Set([...linked].map(({ peer }) => peer))
+    for (const peer of this.#beside.keys()) if (!this.#linked.has(peer)) this.#beside.delete(peer)
+    for (const peer of this.#linked) {
       if (!this.#known.has(peer)) continue
       this.#met.set(peer, monoMs)
       this.#heardOf(peer)
@@ -237,6 +263,8 @@ export class PeerBook {
       if (judgement.kind === 'refused') this.#drop(peer)
       else this.#put(peer, { ...known, admission: judgement.admission })
     }
+    for (const [peer, { admission }] of this.#beside)
+      if (!isStillNamed(peer, admission, root)) this.#beside.delete(peer)
   }
 
   /** The clock was set: what it refused is read again, or may come again. */
@@ -247,7 +275,7 @@ export class PeerBook {
 
   /** As a seed's stand in the configuration, then those that it says itself, of these the ones of this very host last. */
   addresses(peer: PeerId): readonly Address[] {
-    const own = [...(this.#known.get(peer)?.record.addresses ?? [])]
+    const own = [...(this.get(peer)?.record.addresses ?? [])]
     own.sort((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)))
     return [...new Set([...(this.#seeds.get(peer) ?? []), ...own])]
   }
@@ -273,6 +301,7 @@ export class PeerBook {
 
   #put(peer: PeerId, known: KnownPeer): void {
     this.#known.set(peer, known)
+    this.#beside.delete(peer)
     this.#dropped.delete(peer)
     this.#sorted = undefined
   }

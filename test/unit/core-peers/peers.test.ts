@@ -6,7 +6,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Address, KeyId } from '../../../src/model/ids.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
-import { addressOf, asked, codes, hex, limitsOf, peer, replies, rootOf } from './fakes.ts'
+import { addressOf, asked, codes, configOf, hex, limitsOf, peer, replies, rootOf } from './fakes.ts'
 import {
   admit,
   asksPeers,
@@ -218,7 +218,7 @@ describe('records of peers', () => {
       'reply',
     ])
     expect(dials(pass(2_000))).toEqual([])
-    const book = new PeerBook(SEED.id, [], LIMITS)
+    const book = new PeerBook(configOf({ self: SEED.id }))
     const learn = () =>
       book.learn(
         one.record({ critical: ['waves'] }),
