@@ -1,5 +1,7 @@
 /** Bounds of the core on what one peer may make it do, or remember. */
+
 import * as activate from '../src/core/activate.ts'
+import * as replaced from '../src/core/admit/replaced.ts'
 import * as borderDuty from '../src/core/border-duty.ts'
 import * as announcers from '../src/core/bridge/announcers.ts'
 import * as coreBridge from '../src/core/bridge.ts'
@@ -35,6 +37,13 @@ const FORGOTTEN = 'what was used longest ago: forgotten'
 
 /** What one peer may make the core do, or remember. */
 export const PEERS: readonly WireBound[] = [
+  ...constants('core/admit/replaced.ts', replaced, [
+    [
+      'MAX_REPLACED',
+      'links of one identity that its next connection replaces, in `settledLinkMs`',
+      'whoever comes with that identity: `LIMIT_RATE`, and when to come back',
+    ],
+  ]),
   ...constants('core/sync/peer.ts', syncPeer, [
     ['MAX_FORGED', 'forged releases of one peer in sync, one more each minute', CONNECTION],
     ['VAIN_PER_SECOND', 'releases of one peer in sync that come to nothing, in a second', IGNORED],

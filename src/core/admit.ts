@@ -29,6 +29,7 @@ import {
 import { OwnCertificate } from './admit/own-certificate.ts'
 import { Places } from './admit/places.ts'
 import { Publishers } from './admit/publishers.ts'
+import { CLONES, Replaced } from './admit/replaced.ts'
 import { isCrowded } from './admit/room.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
@@ -50,12 +51,14 @@ export class Admit implements Stage {
   readonly #turns: Turns
   readonly #places: Places
   readonly #publishers = new Publishers()
+  readonly #replaced: Replaced
 
   constructor(config: CoreConfig, judge: Judge) {
     this.#config = config
     const { admissionsPerSecond, admissionsBurst, redialMaxMs } = config.limits
     this.#turns = createTurns(admissionsPerSecond, admissionsBurst, redialMaxMs)
     this.#places = new Places(config)
+    this.#replaced = new Replaced(config.limits)
     this.#judge = judge
     this.#own = new OwnCertificate(config, judge)
   }
@@ -92,7 +95,8 @@ export class Admit implements Stage {
     if (direction === 'outbound') this.#ask(step, link, { type: 'open', ...ownRoot(journey) })
   }
 
-  onDisconnected(_step: Step, _journey: Journey, event: EventOf<'disconnected'>): void {
+  onDisconnected({ now }: Step, _journey: Journey, event: EventOf<'disconnected'>): void {
+    this.#replaced.ended(event, this.session(event.peer), now.monoMs)
     this.#forget(event.peer)
   }
 
@@ -302,6 +306,8 @@ export class Admit implements Stage {
       const text = `this node has its ${this.#places.most(journey)} peers; try another`
       return this.#turnAway(step, link, 'ADMIT_REFUSED', text, this.#places.awayMs(newcomer))
     }
+    const awayMs = this.#replaced.awayMs(peer, step.now.monoMs)
+    if (awayMs > 0) return this.#turnAway(step, link, 'LIMIT_RATE', CLONES, awayMs)
     const retryAfterMs = this.#turns.take(step.now.monoMs)
     const busy = 'too many nodes ask for admission here at once'
     if (retryAfterMs > 0) return this.#turnAway(step, link, 'LIMIT_RATE', busy, retryAfterMs)
@@ -370,7 +376,6 @@ export class Admit implements Stage {
     link.deadlineMonoMs = Math.max(link.deadlineMonoMs, step.now.monoMs + limits.leaseMs)
     link.publishedMonoMs = step.now.monoMs
     this.#publishers.asked(link, id)
-    if (isAdmitted(session)) return
     const least = this.#publishers.tooMany(link, this.#links.values(), limits)
     const text = 'others publish, and this connection was idle longest'
     if (least !== undefined) this.#hangUp(step, least.session.peer, 'LIMIT_STREAMS', text)

@@ -26,6 +26,7 @@ export class Publishers {
    * then keeps out neither new nodes nor publishers, and of one address there are no more than may be strangers.
    */
   tooMany(link: Link, links: Iterable<Link>, limits: Limits): Link | undefined {
+    if (isAdmitted(link.session)) return undefined
     const kept = [...links].filter((one) => one.publishedMonoMs !== undefined && !isAdmitted(one.session))
     const host = hostOf(link.session.address)
     const here = kept.filter(({ session }) => hostOf(session.address) === host)
