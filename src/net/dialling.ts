@@ -10,7 +10,8 @@ const WRONG_PEER = /does not match expected remote identity key/
 
 /**
  * @param address ends in the peer's id
- * @throws MeshError NET_PEER_ID (somebody else answers there), NET_TIMEOUT, NET_UNREACHABLE
+ * @throws MeshError NET_PEER_ID (somebody else answers there), NET_TIMEOUT, NET_UNREACHABLE, with `cut` in its details where
+ *   the connection was taken up and ended, as one is that is too many
  */
 export async function dial(
   node: Libp2p,
@@ -40,8 +41,13 @@ function dialError(address: Address, timeoutMs: number, error: unknown): MeshErr
     )
   if (all.some(({ name }) => name === 'TimeoutError' || name === 'AbortError'))
     return new MeshError('NET_TIMEOUT', `${address}: no answer within ${timeoutMs} ms`, {}, because)
-  return new MeshError('NET_UNREACHABLE', `${address}: ${reason}`, {}, because)
+  const details = all.some(isCut) ? { cut: true } : {}
+  return new MeshError('NET_UNREACHABLE', `${address}: ${reason}`, details, because)
 }
+
+/** libp2p says of a socket that ended in the handshake only that there is no encryption. */
+const isCut = (error: Error): boolean =>
+  error.name === 'EncryptionFailedError' || ('code' in error && error.code === 'ECONNRESET')
 
 const flatten = (error: unknown): readonly Error[] =>
   error instanceof AggregateError ? error.errors.flatMap(flatten) : [error as Error]

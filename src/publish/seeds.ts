@@ -49,7 +49,8 @@ export async function reachSeeds(
   const closed = new AbortController()
   const dials = [...open].map(async (address) => {
     try {
-      const seed = await dial(address, closed.signal)
+      const isAlone = () => reached.length === 0
+      const seed = await dialPatiently(dial, address, closed.signal, limits, isAlone)
       // One seed by two addresses is one holder, and asked once; the other stays for when the first stops working.
       const others = addressesOf.get(seed.peer)
       others?.push(address)
@@ -85,6 +86,32 @@ export async function reachSeeds(
     async close() {
       await Promise.allSettled(reached.map((seed) => seed.close()))
     },
+  }
+}
+
+/** Of a first dial that is cut: a few seconds in all. */
+const CUT_TRIES = 4
+
+/**
+ * A seed cuts a connection that it takes up while too many are not admitted yet, as for seconds where the nodes behind the same
+ * address start at once. One that is not there fails at once. @throws MeshError as the last try did
+ */
+async function dialPatiently(
+  dial: Dial,
+  address: Address,
+  signal: AbortSignal,
+  { redialMinMs }: Limits,
+  isWanted: () => boolean,
+): Promise<Seed> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await dial(address, signal)
+    } catch (error) {
+      const isCut = isMeshError(error) && error.details.cut === true
+      if (!isCut || tries === CUT_TRIES || !isWanted()) throw error
+      const pauseMs = redialMinMs * 2 ** (tries - 1) * (0.5 + Math.random() / 2)
+      await delay(pauseMs, undefined, { signal }).catch(() => Promise.reject(error))
+    }
   }
 }
 

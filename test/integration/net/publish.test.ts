@@ -89,6 +89,14 @@ test('a seed that does not answer, or hangs up', async () => {
   await failed
 })
 
+test('a seed without a place for one more stranger is told from one that is not there', async () => {
+  const b = await Scripted.start({ limits: { maxUnadmittedPerAddress: 0 } })
+  ending.push(() => b.stop())
+  await expect(dial(b.address)).rejects.toMatchObject({ code: 'NET_UNREACHABLE', details: { cut: true } })
+  const nobody = b.address.replace(/tcp\/\d+/, 'tcp/1') as Address
+  await expect(dial(nobody)).rejects.toMatchObject({ code: 'NET_UNREACHABLE', details: {} })
+})
+
 test('a lasting identity is the one the seed sees', async () => {
   const b = await seed()
   const pem = newIdentityPem()

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
@@ -26,6 +27,25 @@ test('A seed that is down and one that is silent are both told; the silent one i
     [down, 'NET_UNREACHABLE'],
     [silent, 'NET_TIMEOUT'],
   ])
+})
+
+test('A seed that takes a connection up and cuts it is full for a moment: dialled a few times more, where none is reached', async () => {
+  const cut = new MeshError('NET_UNREACHABLE', 'cut', { cut: true })
+  const reach = async (addresses: readonly Address[], failures: number) => {
+    const dialled: Address[] = []
+    const dial = async (address: Address) => {
+      dialled.push(address)
+      if (address === near && dialled.length > failures) return new FakeSeed('a')
+      // After the others.
+      if (address === silent) await delay(5)
+      throw address === down ? new MeshError('NET_UNREACHABLE', 'refused') : cut
+    }
+    const seeds = await reachSeeds(addresses, { ...limits, redialMinMs: 1 }, dial).catch(({ code }) => code)
+    return [seeds.reached?.length ?? seeds, dialled]
+  }
+  expect(await reach([near, down], 4)).toEqual([1, [near, down, near, near, near]])
+  expect(await reach([near], 99)).toEqual(['NET_UNREACHABLE', [near, near, near, near]])
+  expect(await reach([near, silent], 0)).toEqual([1, [near, silent]])
 })
 
 test('A seed that answers too late is closed, and stays among those that were not reached', async () => {
