@@ -63,16 +63,23 @@ function lacking({ releases, incomplete }: Plan, question: Question): string {
     releases === 1
       ? `${nodes} did not get it`
       : `In ${incomplete.releases} of ${releases} releases living nodes did not get it, in the worst ${nodes}`
-  return `${who}: ${why(question)}`
+  return `${who}: ${isSmall(question.bytes) ? whyOfGossip(question) : why(incomplete, question)}`
 }
 
+const notWithin = (what: string): string => `not within ${what}, which is all that is simulated`
+
 /** Nothing is lost where nobody dies: then it is time that ran out. */
-function why(question: Question): string {
-  const small = isSmall(question.bytes)
-  if (trouble(question) === '')
-    return `not within ${small ? 'a minute' : `${MAX_HOURS} hours`}, which is all that is simulated.`
-  if (small)
-    return 'gossip did not reach them. The program brings it to them by sync, within some 20 s of a link to one that has it; sync is not simulated.'
+function whyOfGossip(question: Question): string {
+  if (trouble(question) === '') return `${notWithin('a minute')}.`
+  return 'gossip did not reach them. The program brings it to them by sync, within some 20 s of a link to one that has it; sync is not simulated.'
+}
+
+function why({ releases, outOfTime }: Plan['incomplete'], question: Question): string {
+  if (outOfTime === releases) return `${notWithin(`${MAX_HOURS} hours`)}.`
+  if (trouble(question) === '') {
+    const some = outOfTime > 0 ? `${notWithin(`${MAX_HOURS} hours`)}, or ` : ''
+    return `${some}nobody got any of it for half a minute, or longer where links are slow, which ends a run.`
+  }
   return question.failures.originAfterPayloads === undefined
     ? 'all gateways of their region died, or all their neighbours. In the program others take their place; that is not simulated.'
     : 'some of its blocks died with their only holders, or all gateways of a region did.'

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { LargeRelease } from '../../src/sim/planner/large.ts'
 import { plan } from '../../src/sim/planner/plan.ts'
 import {
@@ -8,7 +8,7 @@ import {
   NO_FAILURES,
   type Question,
 } from '../../src/sim/planner/question.ts'
-import { publishedRegions } from '../../src/sim/planner/regions.ts'
+import { mixedRegions, publishedRegions } from '../../src/sim/planner/regions.ts'
 import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
 
 const THREE = ['us-east-1', 'eu-west-1', 'ap-northeast-1']
@@ -54,6 +54,32 @@ test.each([
   const { unfinished, timesMs } = new LargeRelease(question, blockBytes).run(() => {})
   expect(unfinished).toBe(0)
   expect(timesMs[0]).toBeGreaterThan(3_600_000)
+})
+
+describe('a region so far away that round trips hold up each large block for minutes', () => {
+  const regions = mixedRegions(['us-east-1', 'far'], new Map([['far', 2_000]]))
+
+  test('gets all that it waits for', () => {
+    const question = ask({ nodes: 20, regions, bytes: 40 * 64 * MIB })
+    expect(new LargeRelease(question, 64 * MIB, 150 * 1_024).run(() => {})).toMatchObject({
+      unfinished: 0,
+      outOfTime: false,
+    })
+  })
+
+  test('lacks what takes longer than all the time that there is, and that is told', () => {
+    const question = ask({ nodes: 2, regions, bytes: 64 * 1_024 * MIB })
+    expect(new LargeRelease(question, 512 * MIB, 150 * 1_024).run(() => {})).toMatchObject({
+      unfinished: 1,
+      outOfTime: true,
+    })
+  })
+
+  test('and what died with its only holder is no matter of time', () => {
+    const failures = { ...NO_FAILURES, originAfterPayloads: 0.5 }
+    const { unfinished, outOfTime } = run(ask({ nodes: 4, regions, bytes: 10 * MIB, failures }))
+    expect([unfinished, outOfTime]).toEqual([4, false])
+  })
 })
 
 test.each([100, 300])('%i nodes, 100 MiB, equal links', (nodes) => {

@@ -33,6 +33,10 @@ export interface BlockSizes {
   readonly real: number
 }
 
+/** Of a round trip in which all comes that may be under way, the part of one simulated block. */
+export const spanTicks = (roundTicks: number, { simulated, real }: BlockSizes): number =>
+  (roundTicks * simulated) / (LIMITS.maxWantsPerSeed * real)
+
 interface Calls {
   /** Whom this gateway is to ask for a block; −1: nobody for now. */
   readonly source: (gateway: number, block: number) => number
@@ -167,24 +171,19 @@ export class BorderWindow {
     const isFull = lane.blocks.size * this.#sizes.simulated >= LIMITS.maxWantsPerSeed * this.#sizes.real
     if (isFull && !isFirst) return Number.POSITIVE_INFINITY
     const roundTicks = this.#roundTicks(gateway, source)
-    return lane.paidTick - Math.max(0, roundTicks - this.#spanTicks(roundTicks))
+    return lane.paidTick - Math.max(0, roundTicks - spanTicks(roundTicks, this.#sizes))
   }
 
   #take(gateway: number, line: Line, source: number, block: number): void {
     const lane = line.lanes.get(source) ?? { blocks: new Set(), paidTick: 0 }
     line.lanes.set(source, lane)
     lane.blocks.add(block)
-    lane.paidTick =
-      Math.max(this.#parts.wheel.tick, lane.paidTick) + this.#spanTicks(this.#roundTicks(gateway, source))
+    const roundTicks = this.#roundTicks(gateway, source)
+    lane.paidTick = Math.max(this.#parts.wheel.tick, lane.paidTick) + spanTicks(roundTicks, this.#sizes)
   }
 
   #roundTicks(gateway: number, source: number): number {
     return ticksOfMs(this.#parts.network.usualRttMs(gateway, source))
-  }
-
-  /** Of a round trip in which all comes that may be under way, the part of one simulated block. */
-  #spanTicks(roundTicks: number): number {
-    return (roundTicks * this.#sizes.simulated) / (LIMITS.maxWantsPerSeed * this.#sizes.real)
   }
 
   #wake(gateway: number, line: Line, soonestTick: number): void {

@@ -6,6 +6,7 @@
 import { LIMITS } from '../../limits.ts'
 import { Asked, NOTHING } from './asked.ts'
 import { BorderWants } from './border-wants.ts'
+import type { BlockSizes } from './border-window.ts'
 import { Brought } from './brought.ts'
 import { Busy } from './busy.ts'
 import { Checks } from './checks.ts'
@@ -75,7 +76,7 @@ export class LargeRelease {
   readonly #hash = new RollingHash()
   /** The manifest is the first of them. */
   readonly #blocks: number
-  readonly #blockBytes: number
+  readonly #sizes: BlockSizes
   readonly #manifestBytes: number
   readonly #checks: Checks
   readonly #news: News
@@ -103,7 +104,8 @@ export class LargeRelease {
     const content = Math.max(1, Math.ceil(question.bytes / blockBytes))
     this.#blocks = content + 1
     this.#checks = new Checks(size, (question.host ?? HOST).blockMs)
-    this.#blockBytes = Math.ceil(question.bytes / content)
+    const simulated = Math.ceil(question.bytes / content)
+    this.#sizes = { simulated, real: Math.min(simulated, realBytes) }
     this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / LIMITS.maxBlockBytes)
     this.#wheel = new Wheel(size * 16)
     this.#network = new Network(
@@ -111,7 +113,7 @@ export class LargeRelease {
       // A stream of many packets mends a loss in one round trip, behind others that are under way.
       { ...question, loss: 0 },
       this.#wheel,
-      (block) => (block === MANIFEST ? this.#manifestBytes : this.#blockBytes),
+      (block) => (block === MANIFEST ? this.#manifestBytes : simulated),
       (to, from, block) => this.#arrive(to, from, block),
     )
     this.#holdings = new Holdings(this.#fleet, this.#blocks, question.seed)
@@ -132,7 +134,7 @@ export class LargeRelease {
         near: (node) => this.#asked.underWay(node),
       },
       this.#blocks,
-      { simulated: this.#blockBytes, real: Math.min(this.#blockBytes, realBytes) },
+      this.#sizes,
       question.seed,
       { want: BORDER_WANT, turn: BORDER_TURN, redirect: REDIRECT, again: AGAIN, putOff: PUT_OFF },
     )
@@ -148,7 +150,7 @@ export class LargeRelease {
   run(onProgress: (done: number) => void): RunResult {
     this.#start()
     const wheel = this.#wheel
-    const stuck = stuckTicks(this.#fleet, this.#blockBytes, this.#question.borderBitsPerSecond)
+    const stuck = stuckTicks(this.#fleet, this.#question, this.#sizes)
     let step = 0
     while (this.#missing > 0 && wheel.next() && wheel.tick < this.#lastTick + stuck) {
       this.#hash.add(wheel.tick, wheel.a, wheel.kind, wheel.c)
@@ -384,9 +386,9 @@ export class LargeRelease {
       model: 'abstract',
       timesMs: Float64Array.from(times).sort(),
       ofLine: Float64Array.from(ofLine).sort(),
-      unfinished,
-      blockBytes: this.#blockBytes,
-      payloadBytes: (this.#blocks - 1) * this.#blockBytes + this.#manifestBytes,
+      ...{ unfinished, outOfTime: this.#wheel.isOver },
+      blockBytes: this.#sizes.simulated,
+      payloadBytes: (this.#blocks - 1) * this.#sizes.simulated + this.#manifestBytes,
       originBytes: traffic.sent[ORIGIN] as number,
       ...this.#network.overBorders,
       receivedBytesPerNode: perNode(received, times.length),

@@ -29,8 +29,8 @@ export interface Plan {
   readonly reached: Spread
   /** Living nodes without it at the end, all releases together. */
   readonly unfinished: number
-  /** Releases that living nodes were left without, and how many in the worst of them. */
-  readonly incomplete: { readonly releases: number; readonly mostNodes: number }
+  /** Releases that living nodes were left without, how many in the worst of them, and of how many for want of simulated time. */
+  readonly incomplete: { readonly releases: number; readonly mostNodes: number; readonly outOfTime: number }
   readonly payloadBytes: number
   readonly originBytes: Spread
   /** Into each region but the first. */
@@ -83,6 +83,7 @@ export function summed(question: Question, results: readonly RunResult[]): Plan 
     incomplete: {
       releases: results.filter(({ unfinished }) => unfinished > 0).length,
       mostNodes: Math.max(0, ...results.map(({ unfinished }) => unfinished)),
+      outOfTime: results.filter(({ unfinished, outOfTime }) => unfinished > 0 && outOfTime === true).length,
     },
     payloadBytes: payload,
     originBytes: over(({ originBytes }) => originBytes),

@@ -8,6 +8,8 @@ export interface RunResult {
   readonly ofLine: Float64Array | undefined
   /** Living nodes that never got it. */
   readonly unfinished: number
+  /** Of a release in blocks: it ended with all the time that there is. */
+  readonly outOfTime?: boolean
   /** Of the blocks that were simulated, all of one size; undefined of one message, and of the product's own blocks. */
   readonly blockBytes: number | undefined
   /** One payload: what a node must receive. */

@@ -35,6 +35,7 @@ export class Wheel {
   #used = 0
   #pending = 0
   #window = 0
+  #isCut = false
   readonly #heads = new Int32Array(WINDOW).fill(NONE)
   readonly #tails = new Int32Array(WINDOW).fill(NONE)
   /** A bit for each slot that holds something. */
@@ -56,7 +57,10 @@ export class Wheel {
 
   /** @param tick not before the event in hand; beyond `MAX_TICK` the event never comes */
   push(tick: number, kind: number, a: number, b: number, c: number, d: number): void {
-    if (tick > MAX_TICK) return
+    if (tick > MAX_TICK) {
+      this.#isCut = true
+      return
+    }
     const at = this.#take()
     this.#ticks[at] = Math.max(tick, this.tick)
     this.#kinds[at] = kind
@@ -66,6 +70,11 @@ export class Wheel {
     this.#ds[at] = d
     this.#pending++
     this.#place(at)
+  }
+
+  /** Nothing is left but what would come after all the time that there is. */
+  get isOver(): boolean {
+    return this.#isCut && this.#pending === 0
   }
 
   /** Takes the next event into the fields above; false where none is left. */

@@ -11,7 +11,7 @@ const OPTIONS: SimulateOptions = {
 
 test('programs are told all that people are: why nodes lack it, and that stores may be slow', async () => {
   const question = questionOf({ ...OPTIONS, churn: '10' })
-  const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3 } }
+  const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3, outOfTime: 0 } }
   const answer = { ...(await plan(question, 1, () => {})), ...lacking }
   const { notes, assumptions, error } = jsonOf(answer, question)
   expect(notes).toEqual([

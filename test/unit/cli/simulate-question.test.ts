@@ -171,7 +171,7 @@ describe('an answer', () => {
     const { timeMs, ...answer } = await plan(question, 1, () => {})
     const nobody = {
       ...{ timeMs: { p50: NONE, p99: NONE, all: NONE }, ofLineTime: NONE, reached: ZERO },
-      ...{ unfinished: 60, incomplete: { releases: 1, mostNodes: 60 } },
+      ...{ unfinished: 60, incomplete: { releases: 1, mostNodes: 60, outOfTime: 1 } },
       ...{ receivedBytesPerNode: NONE, duplicateShare: NONE, controlBytesPerNode: NONE },
     }
     const said = text({ ...answer, ...nobody }, question)
@@ -179,7 +179,7 @@ describe('an answer', () => {
     expect(said).toMatch(/^60 living nodes did not get it: not within 29 hours/m)
     expect(said).not.toMatch(/NaN|died/)
     const died = { ...question, failures: { ...question.failures, churn: 0.5 } }
-    const three = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3 } }
+    const three = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3, outOfTime: 0 } }
     expect(text({ ...answer, timeMs, ...three }, died)).toMatch(/^3 living nodes did not get it: .* died/m)
   })
 
@@ -187,7 +187,13 @@ describe('an answer', () => {
     const question = asked({ size: '3MiB', churn: '5' })
     const answer = await plan(question, 2, () => {})
     const reached = { median: 57, min: 55, max: 60 }
-    const some = { ...answer, reached, unfinished: 7, incomplete: { releases: 2, mostNodes: 5 }, releases: 9 }
+    const some = {
+      ...answer,
+      reached,
+      releases: 9,
+      unfinished: 7,
+      incomplete: { releases: 2, mostNodes: 5, outOfTime: 0 },
+    }
     expect(text(some, question)).toMatch(
       /^half of the 55 to 60 that get it have it, .*\n.*\n.*\nIn 2 of 9 releases living nodes did not get it, in the worst 5 living nodes: /m,
     )
@@ -275,11 +281,27 @@ test('what an answer claims is said to be no more than the model has', async () 
 
 test('why living nodes lack a release: not for want of its blocks, where the origin has them all', async () => {
   const question = questionOf({ ...OPTIONS, nodes: '12', size: '1MiB', churn: '90' })
-  const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3 } }
+  const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3, outOfTime: 0 } }
   const found = { ...(await plan(question, 1, () => {})), ...lacking }
   expect(text(found, question)).toContain(
     'did not get it: all gateways of their region died, or all their neighbours.',
   )
   const failures = { ...question.failures, originAfterPayloads: 1.2 }
   expect(text(found, { ...question, failures })).toContain('died with their only holders')
+})
+
+test('and that it is time that ran out only where it did', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '12', size: '1MiB' })
+  const answer = await plan(question, 1, () => {})
+  expect(answer.incomplete.outOfTime).toBe(0)
+  const said = (outOfTime: number, asked = question): string =>
+    text({ ...answer, unfinished: 6, incomplete: { releases: 2, mostNodes: 3, outOfTime } }, asked)
+  expect(said(2)).toMatch(/did not get it: not within 29 hours, which is all that is simulated\.$/m)
+  expect(said(0)).toMatch(
+    /did not get it: nobody got any of it for half a minute[^\d\n]* which ends a run\.$/m,
+  )
+  expect(said(1)).toMatch(/did not get it: not within 29 hours, .*, or nobody got any of it for .* a run\.$/m)
+  const failures = { ...question.failures, churn: 0.5 }
+  expect(said(2, { ...question, failures })).toMatch(/did not get it: not within 29 hours/)
+  expect(said(1, { ...question, failures })).toMatch(/did not get it: all gateways/)
 })
