@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { deathsOf } from '../../src/sim/planner/deaths.ts'
+import { buildFleet } from '../../src/sim/planner/fleet.ts'
 import { LargeRelease } from '../../src/sim/planner/large.ts'
 import { plan } from '../../src/sim/planner/plan.ts'
 import {
@@ -10,6 +12,7 @@ import {
 } from '../../src/sim/planner/question.ts'
 import { mixedRegions, publishedRegions } from '../../src/sim/planner/regions.ts'
 import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
+import { TICKS_PER_MS } from '../../src/sim/planner/ticks.ts'
 
 const THREE = ['us-east-1', 'eu-west-1', 'ap-northeast-1']
 const SIX = [...THREE, 'us-west-2', 'ap-southeast-1', 'sa-east-1']
@@ -124,6 +127,21 @@ test('a tenth of the nodes and the first gateway of every region die', () => {
   const result = run(ask({ failures: { ...NO_FAILURES, churn: 0.1, gateway: true } }))
   expect(p99(result)).toBeLessThanOrEqual(calmMs + DETECTED_MS + 500)
   expectFrugal(result, { origin: 1.1, region: 1.3, received: 1.05 })
+})
+
+test('where borders bind, the first gateways die while the release travels, too', () => {
+  const own = Array.from({ length: 15 }, (_, n) => `r${n}`)
+  const regions = mixedRegions(
+    ['home', ...own],
+    new Map([['home', 0], ...own.map((name) => [name, 40] as const)]),
+  )
+  const question = ask({ nodes: 160, regions, borderBitsPerSecond: 1e9 })
+  const calmMs = quantileOf(run(question).timesMs, 0.5)
+  const deaths = [
+    ...deathsOf({ ...question, failures: { ...NO_FAILURES, gateway: true } }, buildFleet(question)),
+  ]
+  expect(deaths).toHaveLength(16)
+  for (const [tick] of deaths) expect(tick / TICKS_PER_MS).toBeLessThan(calmMs)
 })
 
 test('the origin dies after 1.2 payloads and a tenth of the nodes: everyone alive completes', () => {

@@ -1,4 +1,5 @@
 /** What is asked of a simulated fleet. */
+import { LIMITS } from '../../limits.ts'
 import { type Regions, SAME_REGION_RTT_MS } from './regions.ts'
 import { askedBitsPerSecond } from './store-pace.ts'
 
@@ -64,14 +65,14 @@ export interface Machine {
 
 export const HOST: Host = { hopMs: 2, hopSpreadMs: 1, blockMs: 1 }
 
-/** What one payload takes on the slowest link, or at what nodes ask for, or out of home's border once for each other region. */
+/** What one payload takes on the slowest link, or at what nodes ask for, or out of home's border for each region that home feeds. */
 export function lineMs(payload: Payload): number {
   const { bytes, links, borderBitsPerSecond, regions } = payload
   const rates = links.flatMap(({ upBitsPerSecond, downBitsPerSecond }) => [
     upBitsPerSecond,
     downBitsPerSecond,
   ])
-  const border = borderBitsPerSecond / (regions.names.length - 1)
+  const border = borderBitsPerSecond / Math.min(regions.names.length - 1, LIMITS.exportRegions)
   return (bytes * 8_000) / Math.min(border, askedBitsPerSecond(payload), ...rates)
 }
 

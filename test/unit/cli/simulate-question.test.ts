@@ -109,6 +109,14 @@ test('what is too much is told with what would do', () => {
   // 64 GiB at 2.5 MB/s, and at 10 Mbit/s
   expect(refused({ size: '64GiB', store: '10MB' })).toThrow('7.6 hours at a quarter of 10MB a second')
   expect(refused({ size: '64GiB', store: '10MB', link: '10Mbit' })).toThrow('15.3 hours on the slowest link')
+  // Out of home twice, however many regions there are: the others hand it on.
+  const [six, bordered] = ['us,eu,ap,us-west-2,ap-southeast-1,sa', { border: '10Mbit' }]
+  expect(refused({ ...bordered, size: '20GiB', regions: six })).toThrow(
+    '9.5 hours on the slowest link or border',
+  )
+  expect(refused({ ...bordered, size: '20GiB', regions: 'us,eu,ap' })).toThrow('9.5 hours')
+  expect(refused({ ...bordered, size: '6GiB', regions: six })).not.toThrow()
+  expect(refused({ ...bordered, size: '12GiB', regions: 'us,eu' })).not.toThrow()
 })
 
 test('a store holds nodes to a quarter of what it takes, where a release is large enough to be paced', () => {
