@@ -121,10 +121,14 @@ function table(plan: Plan): string {
 }
 
 function basis(plan: Plan, question: Question): string[] {
+  const header =
+    plan.transport === 'gossip'
+      ? ''
+      : ' The header goes before it by gossip: it counts in what leaves the origin and crosses borders, and as control of a node.'
   const blocks =
     plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${bytesText(plan.blockBytes)}`
   return [
-    `A payload is the content and what describes it: ${bytesText(plan.payloadBytes)}.${plan.ofLineTime === null ? '' : ' Own line time: the content over the node’s own downlink.'}`,
+    `A payload is the content and what describes it: ${bytesText(plan.payloadBytes)}.${header}${plan.ofLineTime === null ? '' : ' Own line time: the content over the node’s own downlink.'}`,
     `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events.`,
     `Accuracy: ${errorText(plan, question)}`,
     `Round trips: ${question.regions.source}.`,

@@ -12,6 +12,7 @@ import {
 } from '../../src/sim/planner/question.ts'
 import { mixedRegions, publishedRegions } from '../../src/sim/planner/regions.ts'
 import { quantileOf, type RunResult } from '../../src/sim/planner/run-result.ts'
+import { SmallRelease } from '../../src/sim/planner/small.ts'
 import { TICKS_PER_MS } from '../../src/sim/planner/ticks.ts'
 
 const THREE = ['us-east-1', 'eu-west-1', 'ap-northeast-1']
@@ -110,6 +111,16 @@ test.each([false, true])(
     }
   },
 )
+
+test('what leaves the origin and crosses borders is told with the header that goes before the blocks', () => {
+  const question = ask({ nodes: 60, bytes: 16 * 1_024 })
+  const { originBytes, enteredBytes, leftHomeBytes, payloadBytes } = run(question)
+  const header = new SmallRelease({ ...question, bytes: 0 }).run(() => {})
+  expect(header.originBytes).toBeGreaterThanOrEqual(6 * 600)
+  expect(originBytes).toBe(payloadBytes + header.originBytes)
+  expect(leftHomeBytes).toBe(2 * payloadBytes + header.leftHomeBytes)
+  expect(enteredBytes).toEqual(header.enteredBytes.map((bytes) => bytes + payloadBytes))
+})
 
 test('mixed links: each against its own line time', () => {
   expect(r99(run(ask({ links: MIXED_LINKS, gateways: 'fastest' })))).toBeLessThanOrEqual(1.7)

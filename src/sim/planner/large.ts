@@ -13,7 +13,7 @@ import { Checks } from './checks.ts'
 import { deathsOf } from './deaths.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, type Fleet, ORIGIN, PLACES, placeOf } from './fleet.ts'
-import { type Heard, hearOf } from './header.ts'
+import { type Heard, hearOf, withHeader } from './header.ts'
 import { Holdings, MANIFEST } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
@@ -368,7 +368,8 @@ export class LargeRelease {
 
   #result(): RunResult {
     const { size } = this.#fleet
-    const { traffic } = this.#network
+    const { traffic, overBorders } = this.#network
+    const originBytes = traffic.sent[ORIGIN] as number
     const times: number[] = []
     const ofLine: number[] = []
     let received = 0
@@ -389,8 +390,7 @@ export class LargeRelease {
       ...{ unfinished, outOfTime: this.#wheel.isOver },
       blockBytes: this.#sizes.simulated,
       payloadBytes: (this.#blocks - 1) * this.#sizes.simulated + this.#manifestBytes,
-      originBytes: traffic.sent[ORIGIN] as number,
-      ...this.#network.overBorders,
+      ...withHeader(this.#heard, { originBytes, ...overBorders }),
       receivedBytesPerNode: perNode(received, times.length),
       controlBytesPerNode: traffic.control / (size - 1) + this.#heard.bytesPerNode,
       events: this.#wheel.count,

@@ -14,6 +14,7 @@ export interface RunResult {
   readonly blockBytes: number | undefined
   /** One payload: what a node must receive. */
   readonly payloadBytes: number
+  /** In blocks with the header that goes before them, here and over borders; of `core` blocks alone. */
   readonly originBytes: number
   /** Into each region but home. */
   readonly enteredBytes: readonly number[]
