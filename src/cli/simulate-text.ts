@@ -4,7 +4,7 @@ import Table from 'cli-table3'
 import { LIMITS } from '../limits.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
 import { NO_FAILURES, type Question } from '../sim/planner/question.ts'
-import { isSmall } from '../sim/planner/run-one.ts'
+import { isSmall, REAL_BLOCK_BYTES } from '../sim/planner/run-one.ts'
 import { isPaced } from '../sim/planner/store-pace.ts'
 import { MAX_HOURS } from '../sim/planner/wheel.ts'
 import { errorText } from './simulate-accuracy.ts'
@@ -161,12 +161,23 @@ function linksText({ links, borderBitsPerSecond }: Question): string[] {
   ]
 }
 
-function blocksText({ blockBytes }: Plan, { links, gateways, failures }: Question): string[] {
+/** Of a block whose copies double at best in what one takes on the fastest uplink: so often they do once the last has left the origin. */
+function coarseText({ bytes, blockBytes, reached }: Plan): string[] {
+  if (blockBytes === null || blockBytes <= LIMITS.maxBlockBytes) return []
+  const doublings = Math.floor(Math.log2(Math.max(1, Math.ceil(reached.min / 2))))
+  const longer = (each: number): string => `${Number(((100 * doublings * each) / bytes).toFixed(1))} %`
+  const late =
+    doublings === 0
+      ? 'a little late.'
+      : `late: passed on whole, they make them at least ${longer(blockBytes)} longer than the content takes on the fastest uplink, where the program’s make them ${longer(REAL_BLOCK_BYTES)} longer.`
+  return [`The blocks are larger than the program’s, which makes times ${late}`]
+}
+
+function blocksText(plan: Plan, question: Question): string[] {
+  const { links, gateways, failures } = question
   return [
     'Time begins when the origin has the whole. 1 ms to check a block, warm connections, no packet loss but of the header.',
-    ...((blockBytes ?? 0) > LIMITS.maxBlockBytes
-      ? ['The blocks are larger than the program’s, which makes the last nodes a little late.']
-      : []),
+    ...coarseText(plan),
     ...(links.length > 1
       ? [
           gateways === 'any'

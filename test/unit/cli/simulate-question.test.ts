@@ -9,8 +9,10 @@ import {
 } from '../../../src/cli/simulate-question.ts'
 import { describe as text } from '../../../src/cli/simulate-text.ts'
 import { buildFleet } from '../../../src/sim/planner/fleet.ts'
+import { LargeRelease } from '../../../src/sim/planner/large.ts'
 import { plan } from '../../../src/sim/planner/plan.ts'
 import { transferMs } from '../../../src/sim/planner/question.ts'
+import { quantileOf } from '../../../src/sim/planner/run-result.ts'
 
 const OPTIONS: SimulateOptions = {
   ...{ nodes: '1000', regions: 'us,eu,ap', size: '4KiB', churn: '0', link: '1Gbit', gateways: 'any' },
@@ -288,6 +290,29 @@ test('what an answer claims is said to be no more than the model has', async () 
   const question = questionOf({ ...OPTIONS, nodes: '12', size: '1MiB' })
   const coarse = { ...(await plan(question, 1, () => {})), blockBytes: 300_000 }
   expect(text(coarse, question)).toMatch(/^The blocks are larger than the program’s, /m)
+})
+
+test('how late larger blocks make times: whoever is to pass one on needs the whole, so that holders double at best', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '12', size: '100MiB' })
+  const answer = { ...(await plan(question, 1, () => {})), blockBytes: 2 * 2 ** 20 }
+  const said = (many: number): string =>
+    text({ ...answer, reached: { median: many, min: many, max: many } }, question)
+  // Half of 200,000 after 16 more of 50 blocks each, or of 683 in the program.
+  expect(said(200_000)).toMatch(
+    /^The blocks are larger .* late: .* at least 32 % longer than the content takes on the fastest uplink, where the program’s make them 2\.3 % longer\.$/m,
+  )
+  expect(said(12)).toMatch(/ at least 4 % longer .* 0\.3 % longer\.$/m)
+  expect(said(3)).toMatch(/ at least 2 % longer .* 0\.1 % longer\.$/m)
+  expect(said(2)).toMatch(/^The blocks are larger than the program’s, which makes times a little late\.$/m)
+  expect(said(0)).not.toMatch(/NaN|Infinity/)
+})
+
+test('and no fleet of the model is sooner than that', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '60', regions: 'us', size: '100MiB' })
+  const blockBytes = 2 * 2 ** 20
+  const { timesMs } = new LargeRelease(question, blockBytes).run(() => {})
+  const uplinkMs = (question.bytes * 8) / 1e6
+  expect(quantileOf(timesMs, 0.5)).toBeGreaterThan(uplinkMs * (1 + (4 * blockBytes) / question.bytes))
 })
 
 test('why living nodes lack a release: not for want of its blocks, where the origin has them all', async () => {
