@@ -81,7 +81,7 @@ function why({ releases, outOfTime }: Plan['incomplete'], question: Question): s
     return `${some}nobody got any of it for half a minute, or longer where links are slow, which ends a run.`
   }
   return question.failures.originAfterPayloads === undefined
-    ? 'all gateways of their region died, or all their neighbours. In the program others take their place; that is not simulated.'
+    ? 'all gateways of their region died, or of one that feeds it, or all their neighbours. In the program others take their place; that is not simulated.'
     : 'some of its blocks died with their only holders, or all gateways of a region did.'
 }
 

@@ -320,7 +320,7 @@ test('why living nodes lack a release: not for want of its blocks, where the ori
   const lacking = { unfinished: 3, incomplete: { releases: 1, mostNodes: 3, outOfTime: 0 } }
   const found = { ...(await plan(question, 1, () => {})), ...lacking }
   expect(text(found, question)).toContain(
-    'did not get it: all gateways of their region died, or all their neighbours.',
+    'did not get it: all gateways of their region died, or of one that feeds it, or all their neighbours.',
   )
   const failures = { ...question.failures, originAfterPayloads: 1.2 }
   expect(text(found, { ...question, failures })).toContain('died with their only holders')
