@@ -114,6 +114,7 @@ export function regionsOf(text: string): Regions {
         '--regions',
         `${part}: the first is home, which has no round trip to itself; ${name} or ${name}=0`,
       )
+    if (at === 0 && known !== undefined) return known
     toHomeMs.set(name, Number(ms))
     return name
   })

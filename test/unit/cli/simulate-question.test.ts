@@ -100,6 +100,7 @@ test('what people type besides: blanks after commas, a percent sign, home with a
   expect(regions.names).toEqual(['eu-west-1', 'us-east-1', 'plant'])
   expect(failures.churn).toBe(0.025)
   expect(regionsOf('office=0,plant=35').rttMs[0]).toEqual([0, 35])
+  expect(regionsOf('us=0,eu,plant=35')).toEqual(regionsOf('us,eu,plant=35'))
 })
 
 test('what is too much is told with what would do', () => {
