@@ -36,7 +36,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/fetch.ts', ['MAX_CHECKS'], OWN),
   ...inFile('core/freshness.ts', ['LOOKS_PER_BEACON'], PACE),
   ...inFile('core/gateways.ts', ['LOOK_MS', 'IDLE_LOOK_MS', 'ASK_ALL_MS'], PACE),
-  ...inFile('core/gateways.ts', ['SHARE', 'ANSWER_OVERHEAD_BYTES'], SIZE),
+  ...inFile('core/gateways/room.ts', ['SHARE', 'ANSWER_OVERHEAD_BYTES'], SIZE),
   ...inFile('core/gateways/heartbeat-pace.ts', ['LOOKED_MS'], PACE),
   ...inFile('core/gateways/heartbeats.ts', ['CLASS'], 'ranks'),
   ...inFile('core/gateways/own-word.ts', ['UNSAID_MS'], PACE),

@@ -18,6 +18,7 @@ import { HeartbeatPace } from './gateways/heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './gateways/heartbeats.ts'
 import { OwnWord } from './gateways/own-word.ts'
 import { Proven } from './gateways/proven.ts'
+import { answerRoom, helloRoom } from './gateways/room.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
 import { ToldAbroad } from './gateways/told-abroad.ts'
 import { Turn, turnOf } from './gateways/turn.ts'
@@ -34,10 +35,6 @@ const LOOK_MS = 1_000
 const IDLE_LOOK_MS = 5_000
 /** Gateways tell one another of themselves all the time, so often of all they know. */
 const ASK_ALL_MS = 30_000
-/** Heartbeats take half a hello at most. */
-const SHARE = 2
-/** Room for the map around the heartbeats of an answer. */
-const ANSWER_OVERHEAD_BYTES = 1_024
 
 export class Gateways implements Stage {
   readonly #config: CoreConfig
@@ -106,7 +103,7 @@ export class Gateways implements Stage {
   }
 
   /** The own one, then the best of each region, then the second of each, and so on: as many as fit. */
-  heartbeats(maxBytes = this.#config.limits.maxAdmitMessageBytes / SHARE): readonly Uint8Array[] {
+  heartbeats(maxBytes = helloRoom(this.#config.limits)): readonly Uint8Array[] {
     const regions = this.regions().map((region) => this.#live(region))
     const ranks = Array.from({ length: this.#config.limits.maxGateways }, (_, rank) => rank)
     const known = ranks.flatMap((rank) => regions.flatMap((live) => live[rank]?.bytes ?? []))
@@ -175,7 +172,7 @@ export class Gateways implements Stage {
     if (journey.session(peer)?.hello === undefined) return false
     const { heartbeats, want } = request.message
     for (const bytes of heartbeats) this.#learn(step, journey, bytes, peer)
-    const most = this.#config.limits.maxBridgeMessageBytes - ANSWER_OVERHEAD_BYTES
+    const most = answerRoom(this.#config.limits)
     const answer = want && this.#asks.take(peer, step.now.monoMs) ? this.heartbeats(most) : []
     const message = { type: 'heartbeats', heartbeats: answer } as const
     step.emit({ kind: 'reply', id, reply: { protocol: 'bridge', message } })

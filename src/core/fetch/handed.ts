@@ -3,7 +3,7 @@
  * a round trip of the longest border sooner. Nothing is known of them but their digests until a release names these.
  */
 import { sha256 } from '../../codec/digest.ts'
-import type { Limits } from '../../limits.ts'
+import { LIMITS, type Limits } from '../../limits.ts'
 import type { Digest } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
 import { LatestMap } from '../latest.ts'
@@ -39,6 +39,8 @@ export class Handed {
   of({ header }: Release): readonly Uint8Array[] {
     const pages = header.pages.flatMap((digest) => this.#pages.get(digest) ?? [])
     const bytes = pages.reduce((sum, { length }) => sum + length, 0)
-    return pages.length === header.pages.length && bytes <= this.#limits.maxHandedBytes ? pages : []
+    // Others may take no more than this, and a message that is too long ends the connection.
+    const most = Math.min(this.#limits.maxHandedBytes, LIMITS.maxHandedBytes)
+    return pages.length === header.pages.length && bytes <= most ? pages : []
   }
 }

@@ -1,4 +1,5 @@
 /** Which records a peer is given: its own links come of them. */
+import { LIMITS } from '../../limits.ts'
 import type { CoreConfig } from '../config.ts'
 import { shuffled } from '../degree.ts'
 import type { PassedOn } from './book.ts'
@@ -28,12 +29,14 @@ export function sampleFor(
   const records = own === undefined ? [] : [own]
   if (theirs !== undefined && given.length > 0 && !given.some((bytes) => isSame(bytes, theirs)))
     records.push(theirs)
+  // Others may take no longer a message than this.
+  const mostBytes = Math.min(limits.maxSyncMessageBytes, LIMITS.maxSyncMessageBytes) / 2
   let bytes = records.reduce((sum, { length }) => sum + length, 0)
   const mixed = shuffled(known, random)
   const there = mixed.filter(({ isLinked }) => submit && isLinked).slice(0, limits.maxExchanged / 2)
   for (const { bytes: record } of new Set([...there, ...mixed])) {
     bytes += record.length + RECORD_OVERHEAD_BYTES
-    if (records.length >= limits.maxExchanged || bytes > limits.maxSyncMessageBytes / 2) break
+    if (records.length >= limits.maxExchanged || bytes > mostBytes) break
     records.push(record)
   }
   return records

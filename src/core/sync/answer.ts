@@ -6,6 +6,7 @@ import type { Step } from '../step.ts'
 import type { SyncIndex } from './channel-index.ts'
 import { BUCKETS, bucketOf, keyed, NOTHING, type Row, subsFor } from './digests.ts'
 import {
+  aloneRunBudget,
   answerSync,
   budgeted,
   intoMessages,
@@ -84,7 +85,10 @@ export function answerEntries(
   const known = new Set<ShortHash>()
   const lacks = new Set<ShortHash>()
   const envelopes: Uint8Array[] = []
-  const maxBytes = runBudget(step.config.limits) - LACK_BYTES * entries.length
+  const { limits } = step.config
+  const lackBytes = LACK_BYTES * entries.length
+  const maxBytes = runBudget(limits) - lackBytes
+  const maxOfOne = aloneRunBudget(limits) - lackBytes
   let bytes = 0
   for (const row of rows) {
     const mine = keyed(salt, row.digest)
@@ -94,7 +98,7 @@ export function answerEntries(
     const found = envelopesOf(journey, row)
     if (found === undefined) from.unwritten.add(row.channel)
     const size = (found ?? []).reduce((sum, envelope) => sum + budgeted(envelope), 0)
-    if (bytes + size > maxBytes) continue
+    if (bytes + size > (bytes === 0 ? maxOfOne : maxBytes)) continue
     // That it came to be on disk is a change, too: what could not be offered before does not wait.
     const offered = found === undefined ? undefined : mine
     if (!mayOffer(step, from, row.key, { mine: offered, theirs: said[0], root })) continue

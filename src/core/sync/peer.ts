@@ -1,5 +1,5 @@
 /** What sync keeps of one admitted peer, from admission to the end of the connection. */
-import type { Limits } from '../../limits.ts'
+import { LIMITS, type Limits } from '../../limits.ts'
 import type { Channel, Pattern, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { BeaconMark, ShortDigest, ShortHash, SyncReply, SyncRequest } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
@@ -135,11 +135,21 @@ export function mayOffer(
   return true
 }
 
-/** Bytes of content in one message; the rest of its bound is for what surrounds it. */
-export const messageBudget = (limits: Limits): number => Math.floor((limits.maxSyncMessageBytes * 15) / 16)
+/** What surrounds the content takes the rest. */
+const contentOf = (maxBytes: number): number => Math.floor((maxBytes * 15) / 16)
+
+/** Bytes of content in one message: no more than others take, whose bounds are not known. */
+export const messageBudget = ({ maxSyncMessageBytes }: Limits): number =>
+  contentOf(Math.min(maxSyncMessageBytes, LIMITS.maxSyncMessageBytes))
 
 /** The same of a run: whoever reads it counts whole messages. */
-export const runBudget = (limits: Limits): number => Math.floor((limits.maxSyncRunBytes * 15) / 16)
+export const runBudget = ({ maxSyncRunBytes }: Limits): number =>
+  contentOf(Math.min(maxSyncRunBytes, LIMITS.maxSyncRunBytes))
+
+/** Alone in its message an envelope may be as long as this node takes them: whoever lacks it may take it, too. */
+const aloneBudget = ({ maxSyncMessageBytes }: Limits): number => contentOf(maxSyncMessageBytes)
+/** Alone in its run, all of a channel. */
+export const aloneRunBudget = ({ maxSyncRunBytes }: Limits): number => contentOf(maxSyncRunBytes)
 
 /** What an envelope takes of a budget: its head in the list is 5 bytes at most. */
 export const budgeted = (envelope: Uint8Array): number => envelope.length + 8
@@ -151,8 +161,8 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
   let current: Uint8Array[] = []
   let bytes = 0
   for (const envelope of envelopes) {
-    if (envelope.length > budget) continue
-    if (bytes + envelope.length > budget) {
+    if (envelope.length > aloneBudget(limits)) continue
+    if (bytes + envelope.length > budget && current.length > 0) {
       messages.push(current)
       current = []
       bytes = 0
@@ -177,7 +187,7 @@ export function nextOffers(
     if (bytes + (envelope?.length ?? 0) > messageBudget(limits) && envelopes.length > 0) break
     peer.offers.delete(release)
     peer.knows.add(release)
-    if (envelope === undefined || envelope.length > messageBudget(limits)) continue
+    if (envelope === undefined || envelope.length > aloneBudget(limits)) continue
     envelopes.push(envelope)
     bytes += budgeted(envelope)
   }

@@ -193,6 +193,17 @@ describe('pages that nobody asked for', () => {
     expect(book.of(releaseOf(one))).toEqual([])
   })
 
+  it('that others may not take are not handed on, whatever this node takes', () => {
+    const long = [new Uint8Array(LIMITS.maxHandedBytes).fill(1), Uint8Array.of(2)]
+    const book = new Handed(limitsOf({ maxHandedBytes: 4 * LIMITS.maxHandedBytes }))
+    book.take(long)
+    const { header } = releaseOf(one)
+    const named = (some: readonly Uint8Array[]) =>
+      book.of({ ...releaseOf(one), header: { ...header, pages: some.map((page) => sha256(page)) } })
+    expect(named(long)).toEqual([])
+    expect(named(long.slice(0, 1))).toEqual(long.slice(0, 1))
+  })
+
   it('are known by their digest, whatever they are as long as', () => {
     const book = new Handed(LIMITS)
     const page = pages[0] as Uint8Array

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Heartbeats, SHARES } from '../../../src/core/gateways/heartbeats.ts'
+import { answerRoom, helloRoom } from '../../../src/core/gateways/room.ts'
 import { createGateways } from '../../../src/core/gateways.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Stopgap } from '../../../src/model/heartbeat.ts'
@@ -181,3 +182,12 @@ it.each(['lost', 'not lost'])(
     expect(book.regions()).toEqual(['us'])
   },
 )
+
+it('fill no more of a hello or an answer than others take, and no more than this node does', () => {
+  const rooms = (maxBytes: number) => {
+    const limits = { ...LIMITS, maxAdmitMessageBytes: maxBytes, maxBridgeMessageBytes: maxBytes }
+    return [helloRoom(limits), answerRoom(limits)]
+  }
+  expect(rooms(1024 * 1024)).toEqual([helloRoom(LIMITS), answerRoom(LIMITS)])
+  expect(rooms(20_480)).toEqual([10_240, 19_456])
+})

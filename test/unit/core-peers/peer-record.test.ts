@@ -3,13 +3,15 @@ import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { peerOfRawKey, rawKeyOfPeer } from '../../../src/codec/peer-id.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../../src/codec/peer-record.ts'
+import type { KnownPeer } from '../../../src/core/peers/book.ts'
+import { sampleFor } from '../../../src/core/peers/sample.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Pattern, PeerId } from '../../../src/model/ids.ts'
 import { peerOfKey } from '../../../src/sim/keys.ts'
 import { recordOf } from '../../../src/sim/own-records.ts'
 import { openPeerRecord, signPeerRecord } from '../../../src/trust/peer-record.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
-import { addressOf, peer } from './fakes.ts'
+import { addressOf, Bench, limitsOf, peer } from './fakes.ts'
 
 const { key } = generatePrivateKey('ed25519')
 const id = peerOfKey(key)
@@ -89,4 +91,11 @@ describe('a peer record', () => {
       expect.objectContaining({ code: 'LIMIT_BYTES' }),
     )
   })
+})
+
+it('those given to a peer are no longer in all than it takes, whatever this node does', () => {
+  const { config } = new Bench({ limits: limitsOf({ maxSyncMessageBytes: 1024 * 1024 }) })
+  const known = Array.from({ length: 32 }, () => ({ bytes: new Uint8Array(8_000) }) as KnownPeer)
+  const given = sampleFor({ own: undefined, theirs: undefined, given: [], known }, config)
+  expect(given).toHaveLength(4)
 })
