@@ -5,6 +5,7 @@
 import type { Limits } from '../limits.ts'
 import { encode } from './cbor.ts'
 import { equalBytes } from './digest.ts'
+import { blockMessageBytes } from './message-forms.ts'
 
 const BYTE_STRING = 0x40
 /** Of what says how long a byte string is. */
@@ -37,7 +38,7 @@ export const encodeBlockReply = (block: Uint8Array): readonly Uint8Array[] => {
 export function decodeBlockReply(bytes: Uint8Array, limits: Limits): Uint8Array | undefined {
   const begins = (at: number, start: Uint8Array) =>
     equalBytes(bytes.subarray(at, at + start.byteLength), start)
-  if (bytes.byteLength > limits.maxBlockMessageBytes || !begins(0, START)) return undefined
+  if (bytes.byteLength > blockMessageBytes(limits) || !begins(0, START)) return undefined
   for (const headBytes of HEAD_BYTES) {
     const at = START.byteLength + headBytes
     const length = bytes.byteLength - at

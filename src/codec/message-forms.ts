@@ -1,5 +1,6 @@
 /** What the messages of all protocols share: `{v: 1, type, …}`, the refusal, envelopes. */
 import { MeshError } from '../errors.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Refused } from '../model/messages.ts'
 import {
   bytes,
@@ -54,8 +55,14 @@ export const releaseEnvelope = bytes((limits) => limits.maxPublishMessageBytes, 
 /** Of a release or a beacon. As long as a message may be: of which length one counts is set on each host, and a longer one is no fault of who sends it. */
 export const syncEnvelope = bytes((limits) => limits.maxSyncMessageBytes, 1)
 export const certificateEnvelope = bytes((limits) => limits.maxCertificateBytes, 1)
+/**
+ * Of a message with a page or block. The built-in bound at least: nobody can know beforehand how long a page is, so that one
+ * over a bound that is set lower on this host is no fault of who sends it. The core judges it, and says which limit it is.
+ */
+export const blockMessageBytes = ({ maxBlockMessageBytes }: Limits): number =>
+  Math.max(maxBlockMessageBytes, LIMITS.maxBlockMessageBytes)
 /** A page or block. As long as a message may be: how long one is taken is set on each host. */
-export const contentBytes = bytes((limits) => limits.maxBlockMessageBytes, 1)
+export const contentBytes = bytes(blockMessageBytes, 1)
 
 const CONTROL = /\p{Cc}+/gu
 export const MAX_TEXT_BYTES = 1024

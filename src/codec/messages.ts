@@ -7,6 +7,7 @@ import { blocksReply, blocksRequest } from './blocks-messages.ts'
 import { bridgeReply, bridgeRequest } from './bridge-messages.ts'
 import { checkBytes, decodeStrict, encode } from './cbor.ts'
 import type { Form } from './fields.ts'
+import { blockMessageBytes } from './message-forms.ts'
 import { publishReply, publishRequest } from './publish-messages.ts'
 import { syncReply, syncRequest } from './sync-messages.ts'
 
@@ -28,11 +29,11 @@ const replies: { readonly [P in Protocol]: Form<ReplyOf[P]> } = {
 /** The most bytes one request may have, for the reader of length prefixes. */
 export function maxRequestBytes(protocol: Protocol, limits: Limits): number {
   // A page or block is uploaded by `publish`, too.
-  return protocol === 'publish' ? limits.maxBlockMessageBytes : maxReplyBytes(protocol, limits)
+  return protocol === 'publish' ? blockMessageBytes(limits) : maxReplyBytes(protocol, limits)
 }
 
 export function maxReplyBytes(protocol: Protocol, limits: Limits): number {
-  if (protocol === 'blocks') return limits.maxBlockMessageBytes
+  if (protocol === 'blocks') return blockMessageBytes(limits)
   if (protocol === 'publish') return limits.maxPublishMessageBytes
   if (protocol === 'bridge') return limits.maxBridgeMessageBytes
   return protocol === 'sync' ? limits.maxSyncMessageBytes : limits.maxAdmitMessageBytes

@@ -46,15 +46,18 @@ test.each([
     [{ type: 'submit', envelope: made.envelope }],
     'name another seed',
   ],
-  [
-    'a page',
-    { maxBlockBytes: page.length - 1 },
-    [
-      { type: 'submit', envelope: made.envelope },
-      { type: 'page', release, bytes: page },
-    ],
-    'limits.maxBlockBytes and limits.maxPageBytes.*name another seed',
-  ],
+  ...[{}, { maxBlockMessageBytes: page.length }].map(
+    (less) =>
+      [
+        'a page',
+        { maxBlockBytes: page.length - 1, ...less },
+        [
+          { type: 'submit', envelope: made.envelope },
+          { type: 'page', release, bytes: page },
+        ],
+        'limits.maxBlockBytes and limits.maxPageBytes.*name another seed',
+      ] as const,
+  ),
 ] as const)(
   'a publisher whose seed does not take %s hears which limit it is, and goes on there',
   async (_, less, messages, advice) => {
@@ -77,14 +80,33 @@ test.each([
   },
 )
 
-test('a page longer than is taken here comes as any other: it is no fault of who gives it', async () => {
-  const [a, b] = [await host({ maxBlockBytes: 128 * 1024 }), await host()]
+test.each([{ maxBlockBytes: 128 * 1024 }, { maxBlockBytes: 64 * 1024, maxBlockMessageBytes: 65 * 1024 }])(
+  'a page longer than is taken here comes as any other: it is no fault of who gives it (%j)',
+  async (less) => {
+    const [a, b] = [await host(less), await host()]
+    await joined(a, b)
+    const bytes = new Uint8Array(200 * 1024).fill(7)
+    b.onRequest = ({ id }) => b.transport.replyBlock(id, bytes)
+    const id = a.ask(b.id, want)
+    const { reply } = await a.event('reply', (event) => event.id === id)
+    expect(reply).toEqual({ protocol: 'blocks', message: { type: 'block', bytes } })
+    expect([a.of('misbehaved'), a.of('disconnected')]).toEqual([[], []])
+  },
+)
+
+test('what a neighbour says it has of a release comes as any other where it is longer than a block is here', async () => {
+  const [a, b] = [await host({ maxBlockBytes: 1_024, maxBlockMessageBytes: 2_048 }), await host()]
   await joined(a, b)
-  const bytes = new Uint8Array(200 * 1024).fill(7)
-  b.onRequest = ({ id }) => b.transport.replyBlock(id, bytes)
-  const id = a.ask(b.id, want)
-  const { reply } = await a.event('reply', (event) => event.id === id)
-  expect(reply).toEqual({ protocol: 'blocks', message: { type: 'block', bytes } })
+  const { channel } = made.release.header
+  const have = {
+    type: 'have',
+    release,
+    channel,
+    whole: false,
+    bitmap: new Uint8Array(4_096).fill(1),
+  } as const
+  b.ask(a.id, { protocol: 'blocks', message: have })
+  expect((await a.event('request')).request.message).toEqual(have)
   expect([a.of('misbehaved'), a.of('disconnected')]).toEqual([[], []])
 })
 

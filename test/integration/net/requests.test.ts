@@ -32,7 +32,7 @@ const envelopes = (marker: number, more: boolean): SyncReply => ({
   lacks: [],
   more,
 })
-const holds = (place: number): AnyRequest => ({
+const holds = (place: number, bitmapBytes = 0): AnyRequest => ({
   protocol: 'blocks',
   message: {
     type: 'holds',
@@ -40,6 +40,7 @@ const holds = (place: number): AnyRequest => ({
     channel: 'a' as Channel,
     whole: false,
     ranges: [place, 1],
+    ...(bitmapBytes > 0 && { bitmap: new Uint8Array(bitmapBytes) }),
   },
 })
 const placesOf = ({ message }: AnyRequest): readonly number[] =>
@@ -142,9 +143,9 @@ test('a run longer than its bound ends the request', async () => {
 
 test.each([
   { what: 'a request', own: sync },
-  { what: 'a notice', own: holds(1) },
+  { what: 'a notice', own: holds(1, LIMITS.maxBlockMessageBytes) },
 ])('$what of our own that is too long is told, and not held against the peer', async ({ own }) => {
-  const [a, b] = await pair({ limits: { maxSyncMessageBytes: 10, maxBlockMessageBytes: 10 } })
+  const [a, b] = await pair({ limits: { maxSyncMessageBytes: 10 } })
   a.ask(b.id, own)
   await a.until('told', () => a.notes.some(({ code }) => code === 'INTERNAL'))
   expect(a.notes).toMatchObject([{ level: 'error', code: 'INTERNAL', peer: b.id }])
