@@ -1,5 +1,5 @@
 /** Manifest pages: lists of files, each page a block of its own and named by its digest. */
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
 import type { BlockRef, FileMode, ManifestEntry, ManifestPage } from '../model/manifest.ts'
 import { decodeStrict, encode } from './cbor.ts'
@@ -20,7 +20,11 @@ const blockSize: Form<number> = {
   read(value, at, limits) {
     const size = int().read(value, at, limits)
     if (size < 1 || size > limits.maxBlockBytes)
-      throw malformed(at, `a block has 1 to ${limits.maxBlockBytes} bytes, not ${size}`, 'LIMIT_CONTENT')
+      throw malformed(
+        at,
+        `a block has 1 to ${limits.maxBlockBytes} bytes (limits.maxBlockBytes), not ${size}`,
+        'LIMIT_CONTENT',
+      )
     return size
   },
   write: (value) => value,
@@ -34,7 +38,8 @@ const blockRef: Form<BlockRef> = convert<readonly [Digest, number], BlockRef>(
 )
 
 const entry: Form<ManifestEntry> = open({
-  path: text((limits) => limits.maxPathBytes),
+  // Of one that is only too long here `checkPath` says so: that is a limit, and no malformed page.
+  path: text((limits) => Math.max(limits.maxPathBytes, LIMITS.maxPathBytes)),
   mode,
   size: int(0, (limits) => limits.maxReleaseBytes, 'LIMIT_CONTENT'),
   digest,

@@ -37,7 +37,10 @@ function checkSegment(path: string, segment: string, limits: PathLimits): void {
   if (segment === '') throw refuse(path, 'absolute, or with an empty segment')
   if (segment === '.' || segment === '..') throw refuse(path, `has the segment "${segment}"`)
   if (Buffer.byteLength(segment) > limits.maxPathSegmentBytes)
-    throw refuse(path, `a segment is longer than ${limits.maxPathSegmentBytes} bytes`)
+    throw refuse(
+      path,
+      `a segment is longer than ${limits.maxPathSegmentBytes} bytes (limits.maxPathSegmentBytes)`,
+    )
   if (DRIVE.test(segment)) throw refuse(path, 'a segment begins like a drive ("c:")')
   if (BLANK_OR_DOT_END.test(segment)) throw refuse(path, 'a segment ends in a dot or blank')
   const folded = foldSegment(segment)
@@ -53,7 +56,7 @@ function checkSegment(path: string, segment: string, limits: PathLimits): void {
 export function checkPath(path: string, limits: PathLimits): readonly string[] {
   if (path === '') throw refuse(path, 'empty')
   if (path.length > limits.maxPathBytes || Buffer.byteLength(path) > limits.maxPathBytes)
-    throw refuse(path, `longer than ${limits.maxPathBytes} bytes`)
+    throw refuse(path, `longer than ${limits.maxPathBytes} bytes (limits.maxPathBytes)`)
   if (!path.isWellFormed()) throw refuse(path, 'not valid Unicode')
   if (path.startsWith('\ufeff')) throw refuse(path, 'begins with a byte order mark')
   if (CONTROL.test(path)) throw refuse(path, 'holds a control character')

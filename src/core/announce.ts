@@ -23,6 +23,8 @@ export interface Announced {
   readonly content: ReadonlyMap<Digest, Uint8Array> | undefined
   /** Signatures that its peer has paid for. */
   readonly paid: number
+  /** More is attached than this node can judge: it must not vouch for it to others. */
+  readonly isUnjudged: boolean
 }
 
 export interface Announce {
@@ -93,11 +95,16 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
       const content = contentOf(envelope, attached)
       if (content.kind === 'wrong') return unread(refuse(step, event, 'reject', content.code, content.text))
-      return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid }
+      const isUnjudged = content.kind === 'unusable' && !content.isChecked
+      if (content.kind === 'unusable') {
+        const { code, text } = content
+        step.emit({ kind: 'note', level: 'debug', code, text, peer: event.from })
+      }
+      return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid, isUnjudged }
     },
-    conclude(step, event, { paid }, ingested) {
+    conclude(step, event, { paid, isUnjudged }, ingested) {
       if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
-      const led = verdictOf(ingested)
+      const led = isUnjudged && verdictOf(ingested) === 'accept' ? 'ignore' : verdictOf(ingested)
       verdict(step, event, led)
       return heardOf(ingested, led)
     },

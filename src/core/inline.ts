@@ -7,13 +7,22 @@ import { type Code, isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
+import { leastBuiltIn } from './release-bytes.ts'
 
 export type Attached =
   | { readonly kind: 'none' }
   /** Every digest checked; together the whole release. */
   | { readonly kind: 'whole'; readonly content: ReadonlyMap<Digest, Uint8Array> }
-  /** Over a limit of ours: the release counts, what is attached does not. */
-  | { readonly kind: 'unusable'; readonly code: Code; readonly text: string }
+  /**
+   * Over a limit of ours: the release counts, what is attached does not. Checked: by the built-in limits it is the whole
+   * release, and right for all who take so much.
+   */
+  | {
+      readonly kind: 'unusable'
+      readonly code: Code
+      readonly text: string
+      readonly isChecked: boolean
+    }
   /** The message alone proves that the sender, or the publisher, is at fault. */
   | { readonly kind: 'wrong'; readonly code: Code; readonly text: string }
 
@@ -30,7 +39,17 @@ export function blocksOf(release: Release, pages: readonly Uint8Array[], limits:
   return [...blocks]
 }
 
+/** What a limit that is set lower on this host makes unreadable is no lie: that is wrong by the built-in ones, too. */
 export function checkAttached(release: Release, attached: readonly Uint8Array[], limits: Limits): Attached {
+  const own = checkUnder(release, attached, limits)
+  if (own.kind === 'none' || own.kind === 'whole' || own.code === 'CONTENT_DIGEST') return own
+  const builtIn = checkUnder(release, attached, leastBuiltIn(limits))
+  return builtIn.kind === 'wrong'
+    ? builtIn
+    : { ...own, kind: 'unusable', isChecked: builtIn.kind === 'whole' }
+}
+
+function checkUnder(release: Release, attached: readonly Uint8Array[], limits: Limits): Attached {
   if (attached.length === 0) return { kind: 'none' }
   const wanted = [...new Set(release.header.pages)]
   const content = new Map<Digest, Uint8Array>()
@@ -49,8 +68,10 @@ export function checkAttached(release: Release, attached: readonly Uint8Array[],
       for (const block of blocksOf(release, pages, limits)) if (!content.has(block)) wanted.push(block)
     } catch (error) {
       if (!isMeshError(error)) throw error
-      const kind = error.code.startsWith('LIMIT_') ? 'unusable' : 'wrong'
-      return { kind, code: error.code, text: error.message }
+      const { code, message: text } = error
+      return code.startsWith('LIMIT_')
+        ? { kind: 'unusable', code, text, isChecked: false }
+        : { kind: 'wrong', code, text }
     }
   }
   return attached.length === wanted.length ? { kind: 'whole', content } : mismatch

@@ -56,14 +56,29 @@ function coreOf({ payload }: Envelope, limits: Limits): Release {
   return { id: core.id, counter: core.counter, header: core as unknown as Header }
 }
 
-/** No less than is built in: so much of one that is over a lower limit of this node's own is read as tells whose it is. */
-export const leastBuiltIn = (limits: Limits): Limits => ({
-  ...limits,
-  maxEnvelopeBytes: Math.max(limits.maxEnvelopeBytes, LIMITS.maxEnvelopeBytes),
-  maxHeaderBytes: Math.max(limits.maxHeaderBytes, LIMITS.maxHeaderBytes),
-  maxSignatures: Math.max(limits.maxSignatures, LIMITS.maxSignatures),
-  maxClockEntries: Math.max(limits.maxClockEntries, LIMITS.maxClockEntries),
-})
+/** Of an envelope, and of the pages of its manifest. */
+const READ_BY = [
+  'maxEnvelopeBytes',
+  'maxHeaderBytes',
+  'maxSignatures',
+  'maxClockEntries',
+  'maxPageBytes',
+  'maxBlockBytes',
+  'maxFiles',
+  'maxReleaseBytes',
+  'maxPathBytes',
+  'maxPathSegmentBytes',
+] as const
+
+/**
+ * No less than is built in: so much of one that is over a lower limit of this node's own is read as tells whose it is, and
+ * whether others may take it.
+ */
+export function leastBuiltIn(limits: Limits): Limits {
+  const least: { -readonly [K in keyof Limits]: Limits[K] } = { ...limits }
+  for (const limit of READ_BY) least[limit] = Math.max(limits[limit], LIMITS[limit])
+  return least
+}
 
 function over(bytes: Uint8Array, own: Limits, inHeader: boolean): { readonly over?: Over } {
   const limits = leastBuiltIn(own)

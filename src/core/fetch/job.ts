@@ -259,9 +259,11 @@ export class FetchJob {
   misfit(digest: Digest, bytes: number): { readonly code: Code; readonly text: string } | undefined {
     if (!this.fits(digest, bytes))
       return { code: 'LIMIT_CONTENT', text: 'a block has another size than the manifest says' }
-    const { maxBlockBytes } = this.#limits
-    if (bytes <= maxBlockBytes) return undefined
-    const text = `a page of ${bytes} bytes, at most ${maxBlockBytes} are taken here; raise limits.maxBlockBytes and limits.maxPageBytes, or publish fewer files`
+    const { maxBlockBytes, maxPageBytes } = this.#limits
+    const isPage = (this.#places.get(digest) ?? 0) < this.release.header.pages.length
+    const mostBytes = isPage ? Math.min(maxPageBytes, maxBlockBytes) : maxBlockBytes
+    if (bytes <= mostBytes) return undefined
+    const text = `a page of ${bytes} bytes, at most ${mostBytes} are taken here; raise limits.maxBlockBytes and limits.maxPageBytes, or publish fewer files`
     return { code: 'LIMIT_BYTES', text }
   }
 

@@ -11,14 +11,39 @@ test('a release whose blocks have other sizes than its manifest says is given up
   expect(announce(OTHER, [1, 2, 3])).toEqual([])
 })
 
-test('a release with a page longer than this node takes is given up, and whoever gave it is not blamed', () => {
-  const { started, announce, give, failures, reasons, effects } = fetcher({ limits: { maxBlockBytes: 100 } })
+test.each([
+  [{ maxBlockBytes: 100 }, 'LIMIT_BYTES', 'raise limits.maxBlockBytes and limits.maxPageBytes,'],
+  [{ maxPageBytes: 100 }, 'LIMIT_BYTES', 'raise limits.maxBlockBytes and limits.maxPageBytes,'],
+  [{ maxPathBytes: 0 }, 'CONTENT_PATH', 'limits.maxPathBytes'],
+  [{ maxPathSegmentBytes: 0 }, 'CONTENT_PATH', 'limits.maxPathSegmentBytes'],
+] as const)(
+  'a release with a page longer than this node takes, or a path, is given up, and whoever gave it is not blamed: %j',
+  (limits, code, which) => {
+    const { started, announce, give, failures, reasons, effects } = fetcher({ limits })
+    const [page] = started.length > 0 ? started : announce(OTHER, [0])
+    expect(page).toBeDefined()
+    if (page !== undefined) give(page)
+    expect(failures).toEqual([code])
+    expect(reasons).toMatchObject([expect.stringContaining(which)])
+    expect(effects.filter(({ kind }) => kind === 'note' || kind === 'hangUp')).toEqual([])
+  },
+)
+
+test('nor is a page longer than this node takes written', () => {
+  const { started, announce, give } = fetcher({ limits: { maxBlockBytes: 100 } })
   const [page] = started.length > 0 ? started : announce(OTHER, [0])
-  expect(page).toBeDefined()
-  if (page !== undefined) expect(give(page)).toEqual([])
-  expect(failures).toEqual(['LIMIT_BYTES'])
-  expect(reasons).toMatchObject([
-    expect.stringContaining('raise limits.maxBlockBytes and limits.maxPageBytes,'),
-  ])
-  expect(effects.filter(({ kind }) => kind === 'note')).toEqual([])
+  expect(page && give(page)).toEqual([])
+})
+
+test('a block may be longer than a page here', () => {
+  const { started, announce, give, failures } = fetcher({
+    blocks: 1,
+    blockBytes: 4_000,
+    limits: { maxPageBytes: 400 },
+  })
+  const [page] = started.length > 0 ? started : announce(OTHER, [0])
+  const [block] = page === undefined ? [] : give(page)
+  expect(block).toBeDefined()
+  if (block !== undefined) give(block)
+  expect(failures).toEqual([])
 })

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { decodeReleaseGossip } from '../../../src/codec/gossip.ts'
+import { encodePage } from '../../../src/codec/page.ts'
 import { checkAttached, releaseGossip } from '../../../src/core/inline.ts'
 import { readRelease } from '../../../src/core/release-bytes.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
@@ -87,8 +88,28 @@ describe('what is attached', () => {
     })
   })
 
-  test('with a manifest over a limit of ours is unusable', () => {
-    expect(check([page], withLimits({ maxPageBytes: page.length - 1 }))).toMatchObject({ kind: 'unusable' })
+  const LOWER: readonly Partial<Limits>[] = [
+    { maxPageBytes: page.length - 1 },
+    { maxPathBytes: 1 },
+    { maxPathSegmentBytes: 1 },
+    { maxBlockBytes: 3 },
+    { maxFiles: 1 },
+  ]
+  test.each(LOWER)('with a manifest over a limit of ours is unusable, and not wrong: %j', (less) => {
+    const limits = withLimits(less)
+    expect(check([page, block, also], limits)).toMatchObject({ kind: 'unusable', isChecked: true })
+    for (const attached of [[page, also, block], [page]])
+      expect(check(attached, limits)).toMatchObject({ kind: 'wrong', code: 'CONTENT_DIGEST' })
+  })
+
+  test('with a manifest over what is built in, too, is unusable, and nothing else of it is checked', () => {
+    const path = `${'a'.repeat(LIMITS.maxPageBytes)}.conf`
+    const long = encodePage([{ path, mode: 0o444, size: 0, digest: sha256(new Uint8Array()), blocks: [] }])
+    const over = make({ clock: { alice: 1 }, header: { pages: [sha256(long)] } })
+    expect(checkAttached(over.release, [long, block], LIMITS)).toMatchObject({
+      kind: 'unusable',
+      isChecked: false,
+    })
   })
 })
 
