@@ -320,7 +320,7 @@ export const LIMITS = {
   maxStagedBytesPerAddress: 65 * 1024 * MIB,
   maxStagedBytes: 130 * 1024 * MIB,
   maxNeed: 1_024,
-  /** A question whether a release is whole is answered "not yet" after this, well within its deadline. */
+  /** A question whether a release is whole is answered "not yet" after this, well within its deadline, and after what is built in where more is set. */
   awaitMs: 20_000,
   maxAwaits: 16,
   /** How long a second seed may take to pull a release before the first acknowledges alone: base, and per MiB. */

@@ -3,7 +3,7 @@
  * seed is asked by the very question publishers ask (`await`): it pulls the release and answers once it is whole. Where
  * one is slow others are asked beside it: the first that holds it counts.
  */
-import type { Limits } from '../../limits.ts'
+import { LIMITS, type Limits } from '../../limits.ts'
 import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
@@ -41,6 +41,8 @@ interface Pending {
   readonly deadlineMonoMs: number
   /** Without an answer yet, or to be asked in its turn. */
   readonly asked: Set<PeerId>
+  /** From when on they may be asked again: they may be fetching it, and keep a question shorter or longer than this seed. */
+  readonly again: Map<PeerId, number>
   /** Then one more is asked. */
   anotherMonoMs: number
 }
@@ -72,9 +74,12 @@ interface Awaiter extends Asker {
   readonly untilMonoMs: number
 }
 
+/** A longer one of this seed's own is not for others to wait for: they give up an answer after so long that they know of. */
+const keptMs = ({ awaitMs }: Limits): number => Math.min(awaitMs, LIMITS.awaitMs)
+
 /** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
 const isPatient = ({ now, config }: Step, { atMonoMs }: Asked): boolean =>
-  now.monoMs - atMonoMs >= config.limits.awaitMs / 2
+  now.monoMs - atMonoMs >= keptMs(config.limits) / 2
 
 const isAdmittedPeer = (one: Asker): boolean => one.whose === one.peer
 
@@ -131,6 +136,7 @@ export class Acknowledge {
       tried: new Set(),
       deadlineMonoMs: step.now.monoMs + allowedMs,
       asked: new Set(),
+      again: new Map(),
       anotherMonoMs: 0,
     }
     this.#pending.set(release, pending)
@@ -151,7 +157,7 @@ export class Acknowledge {
     const ofOne = awaiters.filter((one) => one.whose === asker.whose).length
     const isFull = ofOne >= MAX_AWAITS_OF_ONE || awaiters.length >= step.config.limits.maxAwaits
     if (isFull && !hasNone) return false
-    const untilMonoMs = step.now.monoMs + step.config.limits.awaitMs
+    const untilMonoMs = step.now.monoMs + keptMs(step.config.limits)
     this.#awaiters.set(release, [...awaiters, { ...asker, untilMonoMs }])
     step.wakeAt(untilMonoMs)
     return true
@@ -213,7 +219,12 @@ export class Acknowledge {
   onRequestFailed(step: Step, journey: Journey, id: RequestId): boolean {
     const asked = this.#asked.get(id)
     if (asked === undefined) return false
-    if (this.#ends(id, asked)) this.#askOne(step, journey, asked.release, asked.pending)
+    if (this.#ends(id, asked)) {
+      // It keeps the question for longer than this seed waits; what failed at once would fail again.
+      const isKept = step.now.monoMs - asked.atMonoMs >= keptMs(step.config.limits)
+      if (isKept) this.#askLater(step, journey, asked)
+      else this.#askOne(step, journey, asked.release, asked.pending)
+    }
     this.#askInTurn(step)
     return true
   }
@@ -248,8 +259,15 @@ export class Acknowledge {
     if (isHeldBy(reply)) {
       pending.holders.add(peer)
       this.#settle(step, journey, release, pending)
-    } else if (reply.type === 'noted' && isPatient(step, asked)) this.#ask(release, pending, peer)
-    else this.#askOne(step, journey, release, pending)
+    } else if (reply.type !== 'noted') this.#askOne(step, journey, release, pending)
+    else if (isPatient(step, asked)) this.#ask(release, pending, peer)
+    else this.#askLater(step, journey, asked)
+  }
+
+  /** Others are asked meanwhile: it may be fetching all the same, and it is no fault that its limits are others. */
+  #askLater(step: Step, journey: Journey, { release, pending, peer, atMonoMs }: Asked): void {
+    pending.again.set(peer, atMonoMs + keptMs(step.config.limits) / 2)
+    this.#askOne(step, journey, release, pending)
   }
 
   /** False: nobody waits for its answer any more. */
@@ -266,32 +284,41 @@ export class Acknowledge {
 
   /**
    * One more seed not tried yet, beside those that have not answered: it fetches what it stores anyway, and may have had
-   * this for long. Without one, an answer once no other is asked.
+   * this for long; else one that may be asked again. Without one, an answer once no other is asked, or will be.
    */
   #askOne(step: Step, journey: Journey, release: ReleaseId, pending: Pending): void {
-    pending.anotherMonoMs = step.now.monoMs + step.config.limits.acknowledgeMs / MAX_ASKED
+    const later = [...pending.again.values()].filter((fromMonoMs) => fromMonoMs > step.now.monoMs)
+    const anotherMonoMs = step.now.monoMs + step.config.limits.acknowledgeMs / MAX_ASKED
+    pending.anotherMonoMs = Math.min(anotherMonoMs, ...later)
     step.wakeAt(pending.anotherMonoMs)
     if (pending.asked.size === MAX_ASKED) return
     const seeds = [...journey.admitted()]
       // One that does not store the channel would keep the question as long as it may, and never hold the release.
       .filter(({ hello }) => hello.submit && storesChannel(hello.patterns, pending.channel))
-      .filter(({ peer }) => peer !== step.config.self && !pending.tried.has(peer))
+      .filter(({ peer }) => peer !== step.config.self)
       .map(({ peer }) => peer)
-    const { named, others } = namedFirst(step.config, seeds)
+    const again = seeds.filter((peer) => pending.again.has(peer))
+    const { named, others } = namedFirst(
+      step.config,
+      seeds.filter((peer) => !pending.tried.has(peer)),
+    )
     // Who only says that it is a seed would be the first to say that it holds this, too.
-    const isNamed = named.length > 0 || namedFirst(step.config, [...pending.asked]).named.length > 0
-    const from = isNamed ? named : others
+    const isNamed = named.length > 0 || namedFirst(step.config, [...pending.asked, ...again]).named.length > 0
+    const untried = isNamed ? named : others
+    const due = again.filter((peer) => (pending.again.get(peer) ?? 0) <= step.now.monoMs)
+    const from = untried.length > 0 ? untried : due
     const free = from.filter((peer) => this.#hasPlace(step, peer))
     const among = free.length > 0 ? free : from
     const seed = among[Math.floor(step.config.random() * among.length)]
     if (seed !== undefined) this.#ask(release, pending, seed)
-    else if (pending.asked.size === 0) this.#settle(step, journey, release, pending)
+    else if (pending.asked.size === 0 && again.length === 0) this.#settle(step, journey, release, pending)
     this.#askInTurn(step)
   }
 
   /** Behind all that wait for that seed: what came back with “not yet” gives its turn to the next. */
   #ask(release: ReleaseId, pending: Pending, peer: PeerId): void {
     pending.tried.add(peer)
+    pending.again.delete(peer)
     pending.asked.add(peer)
     this.#turns = [...this.#turns, { release, pending, peer }]
   }

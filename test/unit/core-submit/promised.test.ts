@@ -20,6 +20,7 @@ import { refusal, replies, requests, SubmitNode, TOOL, writes } from './submit-n
 
 const made = make({ clock: { alice: 1 } })
 const done = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [SELF] }
+const GONE = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
 const needed = { type: 'need', pages: made.release.header.pages, blocks: [] }
 /** Submitted and brought but for the effects of the last block, whose writes are on their way. */
 function brought(node: SubmitNode, { envelope, id, page, block }: Made = made) {
@@ -118,7 +119,7 @@ test('What is only looked through meanwhile, as a block of another was lost, is 
   const theirs = { type: 'done', verdict: 'NEW', acknowledgedBy: [PEER] } as const
   for (const [reply, acknowledgedBy] of [
     [theirs, [PEER, SELF]],
-    [{ type: 'noted' }, [SELF]],
+    [GONE, [SELF]],
   ] as const) {
     const { node, next, second } = besideASecond()
     expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])
@@ -132,7 +133,7 @@ test('What is only looked through meanwhile, as a block of another was lost, is 
 test('And where no second seed has it, its publisher is told to bring it again', () => {
   const { node, next, second } = lostMeanwhile()
   expect(replies(node.ask({ type: 'await', release: next.id }))).toEqual([])
-  expect(refusal(node.answer(second, { type: 'noted' }))).toBe('CONTENT_GONE')
+  expect(refusal(node.answer(second, GONE))).toBe('CONTENT_GONE')
 })
 
 /** A release that is whole, and of which one more seed is asked whether it holds it; and a twin of it. */

@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
 import { MAX_ASKED } from '../../../src/core/submit/acknowledge.ts'
-import { LIMITS } from '../../../src/limits.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Address, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
-import { make, SELF } from '../core/fleet.ts'
+import { make, SELF, withLimits } from '../core/fleet.ts'
 import { ofKind, replies, requests, SubmitNode } from './submit-node.ts'
 
 const made = make({ clock: { alice: 1 } })
@@ -21,8 +21,9 @@ const held = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [] } as const
 const full = { type: 'refused', code: 'STORE_FULL', text: 'no room' } as const
 
 /** A release that is whole here, beside so many seeds, the first of which is asked; its publisher waits. */
-function beside(seeds: readonly PeerId[], named: readonly PeerId[] = []) {
+function beside(seeds: readonly PeerId[], named: readonly PeerId[] = [], limits: Partial<Limits> = {}) {
   const node = new SubmitNode({
+    limits: withLimits(limits),
     seeds: named.map((peer) => `/ip4/10.0.0.2/tcp/7400/p2p/${peer}` as Address),
   })
   for (const peer of seeds) node.connect(peer, { seed: true })
@@ -47,6 +48,9 @@ function beside(seeds: readonly PeerId[], named: readonly PeerId[] = []) {
       if (request?.kind !== 'request') throw new Error('it was not asked')
       return note(node.handle({ kind: 'requestFailed', id: request.id, code: 'NET_TIMEOUT' }))
     },
+    /** Its publisher, whose question was answered "not yet", asks again. */
+    waits: () => expect(node.ask({ type: 'await', release: made.id })).toEqual([]),
+    leaves: (peer: PeerId) => node.disconnect(peer),
   }
 }
 
@@ -99,6 +103,62 @@ test('One that says “not yet” in time is asked again beside the others', () 
   expect(again.map(({ kind }) => kind)).toEqual(['request'])
   expect(requests(again)).toEqual(['await A'])
   expect(replies(answer(A, held))).toEqual([done(A, SELF)])
+})
+
+/** Time for several questions: a larger release has it. */
+const LONG = { acknowledgeMs: 90_000 }
+
+test('One whose “not yet” comes early keeps its questions shorter: it is asked again after a while, until the time is over', () => {
+  const { tick, answer, waits } = beside([A], [], LONG)
+  tick(5_000)
+  expect(answer(A, { type: 'noted' })).toEqual([])
+  expect(tick(LIMITS.awaitMs / 2 - 5_001)).toEqual([])
+  expect(requests(tick(1))).toEqual(['await A'])
+  tick(1_000)
+  expect(answer(A, { type: 'noted' })).toEqual([])
+  expect(requests(tick(LIMITS.awaitMs / 2))).toEqual(['await A'])
+  waits()
+  expect(replies(answer(A, held))).toEqual([done(A, SELF)])
+})
+
+test('Meanwhile others are asked, who may hold it', () => {
+  const { tick, answer } = beside([A, B], [], LONG)
+  tick(5_000)
+  expect(requests(answer(A, { type: 'noted' }))).toEqual(['await B'])
+  expect(answer(B, full)).toEqual([])
+  expect(requests(tick(5_000))).toEqual(['await A'])
+  expect(replies(answer(A, full))).toEqual([done(SELF)])
+})
+
+test('But nobody who only says that it is a seed, where the configuration names that one', () => {
+  const { tick, answer } = beside([A, B], [A], LONG)
+  tick(5_000)
+  expect(answer(A, { type: 'noted' })).toEqual([])
+  expect(requests(tick(5_000))).toEqual(['await A'])
+})
+
+test('One that keeps its questions for longer than this seed waits is asked again while it is linked', () => {
+  const { tick, fail, leaves, waits } = beside([A], [], LONG)
+  tick(LIMITS.publishDeadlineMs)
+  expect(requests(fail(A))).toEqual(['await A'])
+  tick(LIMITS.publishDeadlineMs)
+  leaves(A)
+  waits()
+  expect(replies(fail(A))).toEqual([done(SELF)])
+})
+
+test('Nor is one waited for that has left since it was to be asked again', () => {
+  const { tick, answer, leaves } = beside([A], [], LONG)
+  answer(A, { type: 'noted' })
+  leaves(A)
+  expect(replies(tick(LIMITS.awaitMs / 2))).toEqual([done(SELF)])
+})
+
+test('A seed keeps a question no longer than all do, whatever its own limit is, and goes by that', () => {
+  const { tick, answer } = beside([A], [], { ...LONG, awaitMs: 60_000, publishDeadlineMs: 61_000 })
+  expect(replies(tick(LIMITS.awaitMs - 1))).toEqual([])
+  expect(replies(tick(1))).toEqual([{ type: 'noted' }])
+  expect(requests(answer(A, { type: 'noted' }))).toEqual(['await A'])
 })
 
 test('Beside one that the configuration names nobody is asked who only says that it is a seed', () => {

@@ -324,10 +324,12 @@ test('A second seed that never holds it is not waited for without end', () => {
 test('A second seed that says “not yet” at once is not asked in a circle', () => {
   const { node, made, last } = besideAnother()
   const pull = last.find((effect) => effect.kind === 'request' && effect.request.message.type === 'await')
-  expect(requests(node.answer(pull, { type: 'noted' }))).toEqual([])
-  expect(replies(node.ask({ type: 'await', release: made.id }))).toEqual([
-    { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] },
-  ])
+  const noted = (request: typeof pull) => requests(node.answer(request, { type: 'noted' }))
+  expect([noted(pull), node.ask({ type: 'await', release: made.id })]).toEqual([[], []])
+  expect(node.tick(LIMITS.awaitMs / 2 - 1)).toEqual([])
+  expect(noted(node.tick(1)[0])).toEqual([])
+  const done = { type: 'done', verdict: 'NEW', acknowledgedBy: [SELF] }
+  expect(replies(node.tick(LIMITS.acknowledgeMs))).toEqual([done])
 })
 
 test('A block that is lost while the last batch is written: nothing is acknowledged before it was looked through again', () => {
