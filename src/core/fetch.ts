@@ -22,6 +22,7 @@ import { complain, stuck } from './fetch/stuck.ts'
 import type { Holding } from './holders.ts'
 import type { Journey } from './journey.ts'
 import { LatestMap, LatestSet } from './latest.ts'
+import type { OverLimit } from './over-limit.ts'
 import type { Step } from './step.ts'
 
 /** Without a block for so long the fetch says so, and goes on. */
@@ -46,6 +47,8 @@ export class Fetch {
   readonly #disk = new Disk()
   readonly #news = new LatestSet<ReleaseId>(MAX_NEWS)
   readonly #early = new LatestMap<ReleaseId, ReadonlyMap<Digest, Uint8Array>>(MAX_EARLY)
+  /** Why it can never be whole here. */
+  readonly refusal = (release: ReleaseId): OverLimit | undefined => this.#jobs.get(release)?.refusal
 
   constructor(config: CoreConfig, hooks: FetchHooks) {
     this.#config = config
@@ -357,7 +360,7 @@ export class Fetch {
     } catch (error) {
       if (!isMeshError(error)) throw error
       this.#lacks(step, journey, job)
-      return this.#refuse(step, job, error.code, error.message)
+      return this.#refuse(step, job, { code: error.code, text: error.message })
     }
     // Until now nobody was to bring anything: reading what is here may have taken long.
     if (isFirst) job.progressMonoMs = step.now.monoMs
@@ -369,13 +372,13 @@ export class Fetch {
   /** Sizes are what the bounds of a release were reckoned by: one that lies of them is not fetched. */
   #fits(step: Step, job: FetchJob, digest: Digest, bytes: Uint8Array): boolean {
     const wrong = job.misfit(digest, bytes.length)
-    if (wrong !== undefined) this.#refuse(step, job, wrong.code, wrong.text)
+    if (wrong !== undefined) this.#refuse(step, job, wrong)
     return wrong === undefined
   }
 
-  #refuse(step: Step, job: FetchJob, code: Code, text: string): void {
-    job.refuse()
-    this.#hooks.failed(step, job.channel, job.release.id, code, text)
+  #refuse(step: Step, job: FetchJob, why: OverLimit): void {
+    job.refuse(why)
+    this.#hooks.failed(step, job.channel, job.release.id, why.code, why.text)
   }
 
   #settle(step: Step, journey: Journey, digest: Digest): void {

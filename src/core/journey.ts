@@ -121,7 +121,7 @@ export interface Journey {
   /** Of a release whose envelope is here. */
   channelOf(release: ReleaseId): Channel | undefined
   isWhole(release: ReleaseId): boolean
-  /** It was heard of and will never be taken: the limit of this node that it is over. */
+  /** It was heard of and will never be taken, or never be whole: the limit of this node that it is over, or what is wrong. */
   overLimit(release: ReleaseId): OverLimit | undefined
   /** Durable here: may be served. */
   hasBlock(digest: Digest): boolean

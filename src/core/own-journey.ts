@@ -57,7 +57,10 @@ export class OwnJourney implements Journey {
     this.#stages = stages
     this.#hooks = hooks
     this.fetch = new Fetch(node.config, {
-      failed: (step, ...what) => sayFailed(node, step, ...what),
+      failed: (step, channel, release, ...what) => {
+        sayFailed(node, step, channel, release, ...what)
+        this.#tellOver(step, release, this.fetch.refusal(release))
+      },
       isAwaited: (channel, release) => {
         const cell = node.cells.get(channel)
         return cell !== undefined && isAwaited(cell, release)
@@ -175,12 +178,8 @@ export class OwnJourney implements Journey {
   }
 
   ingestWhole(step: Step, envelope: Uint8Array, content: Content, source: Source): Outcome {
-    const outcome = this.#ordered(
-      step,
-      envelope,
-      source,
-      ingest(this.#node, step, envelope, source, { content, undoable: true }),
-    )
+    const ingested = ingest(this.#node, step, envelope, source, { content, undoable: true })
+    const outcome = this.#ordered(step, envelope, source, ingested)
     const { release, ticket } = outcome
     const kept = release === undefined ? undefined : this.#node.kept.get(release.id)
     if (kept === undefined || ticket === 0) return outcome
@@ -208,8 +207,7 @@ export class OwnJourney implements Journey {
 
   #ordered(step: Step, envelope: Uint8Array, source: Source, outcome: Outcome): Outcome {
     const { verdict, release, over } = outcome
-    if (release !== undefined && over !== undefined)
-      for (const stage of this.#stages) stage.onOverLimit?.(step, this, release.id, over)
+    if (release !== undefined) this.#tellOver(step, release.id, over)
     if (release === undefined || (verdict !== 'NEW' && verdict !== 'TWIN' && verdict !== 'CONCURRENT'))
       return outcome
     const stored = this.#node.cells.get(release.header.channel)?.stored === true
@@ -218,6 +216,10 @@ export class OwnJourney implements Journey {
     const ordered = { release, envelope, verdict, source, stored }
     for (const stage of this.#stages) stage.onOrdered?.(step, this, ordered)
     return outcome
+  }
+
+  #tellOver(step: Step, release: ReleaseId, over: OverLimit | undefined): void {
+    if (over !== undefined) for (const stage of this.#stages) stage.onOverLimit?.(step, this, release, over)
   }
 
   /** Only the peer that named the root is asked for it, once a minute. */
@@ -254,7 +256,7 @@ export class OwnJourney implements Journey {
   }
 
   overLimit(release: ReleaseId): OverLimit | undefined {
-    return this.#node.overLimits.of(release)
+    return this.#node.kept.has(release) ? this.fetch.refusal(release) : this.#node.overLimits.of(release)
   }
 
   hasBlock(digest: Digest): boolean {

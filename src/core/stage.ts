@@ -87,7 +87,7 @@ export interface Stage {
   onBlocksLost?(step: Step, journey: Journey, digests: readonly Digest[]): void
   /** Order took in a release (NEW, TWIN, CONCURRENT); it is not durable yet. */
   onOrdered?(step: Step, journey: Journey, ordered: OrderedRelease): void
-  /** What a publisher of this fleet signed is over a limit of this node's own: it will never be whole here. */
+  /** What a publisher of this fleet signed is over a limit of this node's own, or its manifest is wrong: it will never be whole here. */
   onOverLimit?(step: Step, journey: Journey, release: ReleaseId, over: OverLimit): void
   /** The ordered state of a channel is on disk: sync may offer it. */
   onDurable?(step: Step, journey: Journey, channel: Channel): void

@@ -378,13 +378,13 @@ export class Submit implements Stage {
     // Another seed names a release to us: pull it. Its envelope comes by gossip or sync; what is known no longer was replaced.
     const asSecond = !isPending && toSeed
     const isKnown = asSecond && journey.envelope(release) !== undefined
-    const over = asSecond && !isKnown ? journey.overLimit(release) : undefined
-    if (over !== undefined) return refuse(step, id, peer, over)
     // With a disk that takes nothing, or no blocks, it would be waited for in vain, and no third seed asked.
     const short = isKnown && journey.takesNoBlocks ? 'STORE_FULL' : undefined
     const unkept = asSecond ? (journey.readOnly ?? short) : undefined
     if (unkept !== undefined) return refuse(step, id, peer, unwritten(unkept))
     const isUnstored = isKnown ? !journey.fetchFrom(step, release, peer) : said?.type === 'done'
+    const over = asSecond ? journey.overLimit(release) : undefined
+    if (over !== undefined) return refuse(step, id, peer, over)
     if (!isPending && (!asSecond || isUnstored)) {
       const text = 'this release was not submitted here; submit it first'
       return refuse(step, id, peer, this.#late.has(release) ? ENDED : { code: 'FETCH_UNAVAILABLE', text })

@@ -1,12 +1,13 @@
 /** One release being fetched: which pages are read, what is missing, what is still to be looked at on disk. */
 import { ManifestReader } from '../../codec/manifest.ts'
 import { decodePage } from '../../codec/page.ts'
-import { type Code, MeshError } from '../../errors.ts'
+import { MeshError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
 import { Bitmap } from '../bitmap.ts'
 import type { Journey } from '../journey.ts'
+import type { OverLimit } from '../over-limit.ts'
 import { Missing } from './missing.ts'
 import { IN_VAIN_MS, OwnPace } from './own-pace.ts'
 import { Rescue } from './rescue.ts'
@@ -40,8 +41,8 @@ export class FetchJob {
   passedMonoMs = Number.NEGATIVE_INFINITY
   /** Said once that nobody gives anything. */
   unavailable = false
-  /** The manifest is wrong: nothing can make this release whole. */
-  refused = false
+  /** The manifest is wrong, or over a limit of this node: nothing can make this release whole here. */
+  refusal: OverLimit | undefined
   /** Looked through only, as a block was lost, and whole for all that is known: it ends in silence where nothing is missing. */
   stillWhole = false
   /** The record `whole` is being written. */
@@ -244,8 +245,12 @@ export class FetchJob {
       if (to === peer) this.redirected.set(digest, { to, atMonoMs: Math.min(atMonoMs, monoMs) })
   }
 
-  refuse(): void {
-    this.refused = true
+  get refused(): boolean {
+    return this.refusal !== undefined
+  }
+
+  refuse(why: OverLimit): void {
+    this.refusal = why
     for (const digest of this.digests) this.shut(digest)
   }
 
@@ -256,7 +261,7 @@ export class FetchJob {
   }
 
   /** Why a block whose digest is right is not taken all the same: by the manifest, or by a limit of this node's own. */
-  misfit(digest: Digest, bytes: number): { readonly code: Code; readonly text: string } | undefined {
+  misfit(digest: Digest, bytes: number): OverLimit | undefined {
     if (!this.fits(digest, bytes))
       return { code: 'LIMIT_CONTENT', text: 'a block has another size than the manifest says' }
     const { maxBlockBytes, maxPageBytes } = this.#limits

@@ -11,6 +11,7 @@ import { ofKind, replies, SubmitNode } from '../core-submit/submit-node.ts'
 import { activated, BenchNode } from './bench-node.ts'
 import {
   CHANNEL,
+  given,
   gossip,
   type Made,
   make,
@@ -84,6 +85,33 @@ describe('a release over a limit of a seed', () => {
     const elsewhere = make({ clock: { alice: 1 }, header: { channel: 'app/other' as Channel } })
     take(node, elsewhere)
     expect(awaits(node, elsewhere)).toMatchObject([{ type: 'refused', code: 'LIMIT_CHANNELS' }])
+  })
+
+  const longer = make({ clock: { alice: 3 }, also: 'b'.repeat(400) })
+  const OVER_BLOCKS = {
+    type: 'refused',
+    code: 'LIMIT_CONTENT',
+    text: expect.stringContaining('limits.maxBlockBytes'),
+  }
+  test('in its pages alone is refused once they are here, and to whoever asks later', () => {
+    const node = lower({ maxBlockBytes: 300, maxPageBytes: 300 })
+    const effects = node.settled(node.handle(gossip(longer)))
+    const after = node.ask({ type: 'await', release: longer.id }, PEER)
+    expect(replies(after)).toEqual([])
+    const asked = ofKind([...effects, ...after], 'request')
+    const want = asked.find(({ request }) => request.message.type === 'want')
+    expect(replies(node.handle(given(want?.id, longer.page)))).toEqual([OVER_BLOCKS])
+    expect(awaits(node, longer)).toEqual([OVER_BLOCKS])
+  })
+
+  test('is told from one that no peer gives, which is waited for', () => {
+    const node = lower()
+    node.settled(node.handle(gossip(second)))
+    expect(awaits(node, second)).toEqual([])
+    const told = Array.from({ length: 40 }, () => replies(node.tick(1_000))).flat()
+    expect(told).toEqual([{ type: 'noted' }])
+    expect(node.said.some((line) => line.endsWith('FETCH_UNAVAILABLE'))).toBe(true)
+    expect(awaits(node, second)).toEqual([])
   })
 
   test('that nobody of this fleet signed is still waited for', () => {
