@@ -63,7 +63,8 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   maxFormerChannels:
     'channels that come then: relayed, not stored, and the operator is told (`LIMIT_CHANNELS`)',
   maxRelayedChannels: 'the place raised longest ago: forgotten; new ones then pass ten a second',
-  maxInlineBytes: 'nobody: more content is fetched as blocks; a message that attaches more is ignored',
+  maxInlineBytes:
+    'nobody: more content is fetched as blocks; of a message that attaches more the release counts and is passed on alone',
   maxReleasesGossipBytes: GOSSIP,
   maxControlGossipBytes: GOSSIP,
   maxAdmitMessageBytes: CONNECTION,

@@ -50,7 +50,7 @@ export const LIMITS = {
   /** Channels relayed but not stored: their place only, the one raised longest ago goes. */
   maxRelayedChannels: 10_000,
 
-  /** Whole gossip message with content attached: one TCP flight (10 × 1460 B) on an idle connection. */
+  /** Whole gossip message with content attached: one TCP flight (10 × 1460 B) on an idle connection. Set higher it lets more in, and attaches no more. */
   maxInlineBytes: 14_000,
   maxReleasesGossipBytes: 32 * KIB,
   maxControlGossipBytes: 64 * KIB,

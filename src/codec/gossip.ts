@@ -1,5 +1,4 @@
 /** What travels on the two topics. */
-import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { decodeStrict, encode } from './cbor.ts'
 import { bytes, type Form, type FormOf, knownWord, list, record, version } from './fields.ts'
@@ -8,6 +7,8 @@ import { bytes, type Form, type FormOf, knownWord, list, record, version } from 
 export interface ReleaseGossip {
   readonly envelope: Uint8Array
   readonly attached: readonly Uint8Array[]
+  /** More was attached than is taken here, which is left out: a neighbour may take more. */
+  readonly isCut?: true
 }
 
 export interface ControlGossip {
@@ -40,16 +41,19 @@ export const MAX_CONTROL_TEXT_BYTES = 4 * 1024
 /** Beside it every other byte of what is attached may be the head of a byte string. */
 export const MAX_RELEASE_TEXT_BYTES = 16 * 1024
 
-export const encodeReleaseGossip = (message: ReleaseGossip): Uint8Array =>
-  encode(release.write({ v: 1, ...message } satisfies FormOf<typeof release>))
+export const encodeReleaseGossip = ({ envelope, attached }: ReleaseGossip): Uint8Array =>
+  encode(release.write({ v: 1, envelope, attached } satisfies FormOf<typeof release>))
 
-/** @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED */
+/**
+ * Without what is attached where the whole is longer than that may be here.
+ * @throws MeshError LIMIT_BYTES, CODEC_MALFORMED, CODEC_UNSUPPORTED
+ */
 export function decodeReleaseGossip(encoded: Uint8Array, limits: Limits): ReleaseGossip {
   const maxTextBytes = Math.max(MAX_RELEASE_TEXT_BYTES, limits.maxInlineBytes)
   const bounds = { maxBytes: limits.maxReleasesGossipBytes, maxTextBytes, limits, what: 'release gossip' }
   const { envelope, attached } = release.read(decodeStrict(encoded, bounds), 'release gossip', limits)
   if (attached.length > 0 && encoded.length > limits.maxInlineBytes)
-    throw new MeshError('LIMIT_BYTES', `release gossip: ${encoded.length} bytes with content attached`)
+    return { envelope, attached: [], isCut: true }
   return { envelope, attached }
 }
 

@@ -1,6 +1,6 @@
 /** Gossip of releases: bounded and cheap before anything is verified, one verdict for each message. */
 import { sha256 } from '../codec/digest.ts'
-import { decodeReleaseGossip, type ReleaseGossip } from '../codec/gossip.ts'
+import { decodeReleaseGossip, encodeReleaseGossip, type ReleaseGossip } from '../codec/gossip.ts'
 import { type Code, isMeshError } from '../errors.ts'
 import type { Digest, PeerId } from '../model/ids.ts'
 import type { Checks } from './checks.ts'
@@ -23,7 +23,7 @@ export interface Announced {
   readonly content: ReadonlyMap<Digest, Uint8Array> | undefined
   /** Signatures that its peer has paid for. */
   readonly paid: number
-  /** More is attached than this node can judge: it must not vouch for it to others. */
+  /** More is attached than this node can judge: it must not vouch for it to others, and says the release alone. */
   readonly isUnjudged: boolean
 }
 
@@ -85,7 +85,7 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       if (refused !== undefined) return unread(refused)
       const message = decode(step, event)
       if (typeof message === 'string') return unread(message)
-      const { envelope, attached } = message
+      const { envelope } = message
       const paid = checks.take(envelope, event.from, step.now.monoMs)
       if (typeof paid === 'string') {
         const text = 'more signatures to check than this node takes in a second'
@@ -93,7 +93,7 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
         return { ...unread(refuse(step, event, 'ignore', 'LIMIT_RATE', text)), blameless }
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
-      const content = contentOf(envelope, attached)
+      const content = contentOf(message, event.bytes.length)
       if (content.kind === 'wrong') return unread(refuse(step, event, 'reject', content.code, content.text))
       const isUnjudged = content.kind === 'unusable' && !content.isChecked
       if (content.kind === 'unusable') {
@@ -102,9 +102,17 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       }
       return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid, isUnjudged }
     },
-    conclude(step, event, { paid, isUnjudged }, ingested) {
+    conclude(step, event, { envelope, paid, isUnjudged }, ingested) {
       if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
-      const led = isUnjudged && verdictOf(ingested) === 'accept' ? 'ignore' : verdictOf(ingested)
+      const ownWord = isUnjudged && verdictOf(ingested) === 'accept'
+      const led = ownWord ? 'ignore' : verdictOf(ingested)
+      // Else whoever attaches too much to it would end a release here: what comes after it is a duplicate.
+      if (ownWord)
+        step.emit({
+          kind: 'publish',
+          topic: 'releases',
+          bytes: encodeReleaseGossip({ envelope, attached: [] }),
+        })
       verdict(step, event, led)
       return heardOf(ingested, led)
     },
@@ -122,7 +130,11 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
     }
   }
 
-  function contentOf(envelope: Uint8Array, attached: readonly Uint8Array[]): Attached {
+  function contentOf({ envelope, attached, isCut }: ReleaseGossip, bytes: number): Attached {
+    if (isCut) {
+      const text = `${bytes} bytes with content attached, at most ${limits.maxInlineBytes} are taken here (limits.maxInlineBytes)`
+      return { kind: 'unusable', code: 'LIMIT_BYTES', text, isChecked: false }
+    }
     if (attached.length === 0) return { kind: 'none' }
     const read = readRelease(envelope, limits)
     return read.kind === 'read' ? checkAttached(read.release, attached, limits) : { kind: 'none' }

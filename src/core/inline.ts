@@ -4,7 +4,7 @@ import { encodeReleaseGossip } from '../codec/gossip.ts'
 import { ManifestReader } from '../codec/manifest.ts'
 import { decodePage } from '../codec/page.ts'
 import { type Code, isMeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Digest } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { leastBuiltIn } from './release-bytes.ts'
@@ -88,7 +88,8 @@ export function releaseGossip(
   const attached = inOrder(release, content, limits)
   if (attached === undefined) return alone
   const bytes = encodeReleaseGossip({ envelope, attached })
-  return bytes.length <= limits.maxInlineBytes ? bytes : alone
+  // Who takes less leaves it all out, and passes nothing on.
+  return bytes.length <= Math.min(limits.maxInlineBytes, LIMITS.maxInlineBytes) ? bytes : alone
 }
 
 /** As they are attached; undefined where one lacks, or all of them are too much. */

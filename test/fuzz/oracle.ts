@@ -91,8 +91,8 @@ export class Oracle {
         return
       }
       case 'publish':
-        if (effect.topic === 'releases') decodeReleaseGossip(effect.bytes, this.#limits)
-        else decodeControlGossip(effect.bytes, this.#limits)
+        if (effect.topic === 'control') decodeControlGossip(effect.bytes, this.#limits)
+        else hold(!decodeReleaseGossip(effect.bytes, this.#limits).isCut, 'no more is attached than is taken')
         return
       case 'persist':
         return this.#persist(effect)

@@ -25,12 +25,13 @@ describe('releases', () => {
     ['32 KiB and more', { envelope: new Uint8Array(LIMITS.maxReleasesGossipBytes) }, 'LIMIT_BYTES'],
   ])('%s', (_, more, code) => expect(decode(more)).toBe(code))
 
-  test('with content attached, 14,000 bytes are the limit', () => {
+  test('with content attached, 14,000 bytes are the limit: of a longer message the envelope alone counts', () => {
     const sized = (size: number) => encodeReleaseGossip({ envelope, attached: [new Uint8Array(size)] })
     const overhead = sized(10_000).length - 10_000
-    const code = (size: number) => codeOf(() => decodeReleaseGossip(sized(size - overhead), LIMITS))
-    expect(code(LIMITS.maxInlineBytes)).toBe('accepted')
-    expect(code(LIMITS.maxInlineBytes + 1)).toBe('LIMIT_BYTES')
+    const decoded = (size: number) => decodeReleaseGossip(sized(size - overhead), LIMITS)
+    const most = LIMITS.maxInlineBytes
+    expect(decoded(most)).toEqual({ envelope, attached: [new Uint8Array(most - overhead)] })
+    expect(decoded(most + 1)).toEqual({ envelope, attached: [], isCut: true })
   })
 
   test.each([
@@ -40,8 +41,17 @@ describe('releases', () => {
       new Array(LIMITS.maxInlineBytes + 1).fill(utf8('x')),
     ],
   ])('of a neighbour that takes more, where %s, nothing is malformed', (_, attached) =>
-    expect(decode({ attached })).toBe('LIMIT_BYTES'),
+    expect(decodeReleaseGossip(encodeReleaseGossip({ envelope, attached }), LIMITS)).toEqual({
+      envelope,
+      attached: [],
+      isCut: true,
+    }),
   )
+
+  test('where nothing is attached, an envelope that is longer by itself is no such message', () => {
+    const alone = { envelope: new Uint8Array(LIMITS.maxInlineBytes), attached: [] }
+    expect(decodeReleaseGossip(encodeReleaseGossip(alone), LIMITS)).toEqual(alone)
+  })
 })
 
 describe('control', () => {

@@ -192,3 +192,16 @@ test('a release under a root that is not here is for later, which anybody may sa
   expect(hear(made.envelope)).toMatchObject({ verdict: 'accept', id: made.id, notNow: false })
   expect(hear(made.envelope)).toMatchObject({ verdict: 'ignore', known: true, notNow: false })
 })
+
+test('of a release with more attached than this node takes its envelope is known: who brought it is not to blame', () => {
+  const node = new BenchNode({ limits: limitsOf({ maxInlineBytes: 100 }) })
+  node.start()
+  const made = make({ clock: { alice: 1 } })
+  let heard: Heard | undefined
+  node.inside((step, journey) => {
+    const message = encodeReleaseGossip({ envelope: made.envelope, attached: [...made.content.values()] })
+    heard = journey.hear(step, 'releases', message, PEER)
+  })
+  expect(heard).toMatchObject({ verdict: 'ignore', id: made.id, known: true })
+  expect(node.heard.some((line) => line.startsWith('ordered NEW'))).toBe(true)
+})

@@ -129,6 +129,17 @@ describe('the gossip of a release', () => {
     expect(gossip(made.content, withLimits({ maxInlineBytes: 10 }))).toEqual([])
   })
 
+  test('holds no more than others take, whatever this node does: they would leave it out, and not pass it on', () => {
+    const fits = make({ clock: { alice: 1 }, text: 'x'.repeat(LIMITS.maxInlineBytes - 1_000) })
+    const more = make({ clock: { alice: 1 }, text: 'x'.repeat(LIMITS.maxInlineBytes) })
+    const limits = withLimits({ maxInlineBytes: 2 * LIMITS.maxInlineBytes })
+    const attached = [fits, more].map(({ release, envelope, content }) => {
+      const bytes = releaseGossip(release, envelope, content, limits)
+      return decodeReleaseGossip(bytes, limits).attached.length
+    })
+    expect(attached).toEqual([2, 0])
+  })
+
   test('counts the envelope, too: what fits by itself and not beside it stays out', () => {
     const { length } = releaseGossip(made.release, made.envelope, made.content, LIMITS)
     const alone = [...made.content.values()].reduce((sum, part) => sum + part.length, 0)
