@@ -32,7 +32,9 @@ describe('with a node that takes more than others', () => {
   ])('offers live %s', (_, lengths, messages) => {
     const bench = new Bench({ limits: more })
     let to: SyncPeer | undefined
-    bench.run((step) => void (to = createSyncPeer(step, peer('a'), [])))
+    bench.run((step) => {
+      to = createSyncPeer(step, peer('a'), [])
+    })
     if (to === undefined) throw new Error('no peer')
     for (const at of lengths.keys()) to.offers.add(String(at) as ReleaseId)
     const said: number[] = []
