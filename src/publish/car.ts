@@ -3,11 +3,11 @@
  * CID of the release's envelope, which is the first block; pages and blocks follow. No key is needed to read or to
  * inject one: what is signed proves itself.
  */
-import { constants, createReadStream } from 'node:fs'
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { createWriter, headerLength } from '@ipld/car/buffer-writer'
 import { CarIndexer } from '@ipld/car/indexer'
-import { type CID, varint } from 'multiformats'
+import { CID, varint } from 'multiformats'
 import { fromCid, toCid } from '../codec/cid.ts'
 import { sha256 } from '../codec/digest.ts'
 import { decodeEnvelope } from '../codec/envelope.ts'
@@ -93,8 +93,7 @@ export async function openCar(file: string, limits: Limits, path = file): Promis
     return bytes
   }
   try {
-    await checkCarHeader(path, handle)
-    const { root, places } = await indexCar(file, limits, path)
+    const { root, places } = await indexCar(path, handle, limits)
     const at = places.get(root)
     if (at === undefined) throw malformed(path, 'the release it names is not in it')
     if (at.size > limits.maxEnvelopeBytes) throw malformed(path, 'its first block is no release')
@@ -172,34 +171,49 @@ async function openFile(file: string, path: string): Promise<FileHandle> {
   throw unreadable(path, new Error('no regular file'))
 }
 
-/** The library takes the header's length as it is; a hostile one would have it read everything into memory. */
-async function checkCarHeader(path: string, handle: FileHandle): Promise<void> {
-  const start = new Uint8Array(2)
-  await handle.read(start, 0, 2, 0)
+/** How long the one thing that a version 2 of the format begins with is; a header of version 1 is longer. */
+const V2_PRAGMA_BYTES = 10
+/** Of a section's length: more than any block has. */
+const MAX_VARINT_BYTES = 4
+const CID_BYTES = 36
+
+/**
+ * The library takes every length in a file as it is, and gathers all that it claims: it is given the bytes of the header
+ * alone, once those are few.
+ * @returns where the first section begins, too
+ */
+async function readCarHeader(path: string, handle: FileHandle): Promise<{ root: Digest; end: number }> {
+  const start = new Uint8Array(2 + MAX_CAR_HEADER_BYTES)
+  const got = await fill(path, handle, start, 0)
   const [low = 0, high = 0] = start
-  const length = low < 0x80 ? low : high < 0x80 ? (low & 0x7f) + high * 0x80 : Number.POSITIVE_INFINITY
+  const at = low < 0x80 ? 1 : 2
+  const length = at === 1 ? low : high < 0x80 ? (low & 0x7f) + high * 0x80 : Number.POSITIVE_INFINITY
+  if (length === V2_PRAGMA_BYTES) throw malformed(path, 'only CAR version 1 is read')
   if (length === 0 || length > MAX_CAR_HEADER_BYTES) throw malformed(path, 'no CAR header')
+  const end = at + length
+  const [root] = await (await CarIndexer.fromBytes(start.subarray(0, Math.min(got, end)))).getRoots()
+  if (root === undefined) throw malformed(path, 'it names no release')
+  return { root: fromCid(root), end }
 }
 
 async function indexCar(
-  file: string,
-  limits: Limits,
   path: string,
+  handle: FileHandle,
+  limits: Limits,
 ): Promise<{ root: Digest; places: Map<Digest, Place> }> {
-  const stream = createReadStream(file)
-  try {
-    const indexer = await CarIndexer.fromIterable(stream)
-    const [root] = await indexer.getRoots()
-    if (root === undefined) throw malformed(path, 'it names no release')
-    const places = new Map<Digest, Place>()
-    const most = maxCarBlocks(limits)
-    for await (const { cid, blockOffset, blockLength } of indexer) {
-      if (blockLength > limits.maxBlockBytes) throw malformed(path, `a block has ${blockLength} bytes`)
-      places.set(fromCid(cid), { offset: blockOffset, size: blockLength })
-      if (places.size > most) throw malformed(path, 'too many blocks')
-    }
-    return { root: fromCid(root), places }
-  } finally {
-    stream.destroy()
+  const { root, end } = await readCarHeader(path, handle)
+  const places = new Map<Digest, Place>()
+  const most = maxCarBlocks(limits)
+  const start = new Uint8Array(MAX_VARINT_BYTES + CID_BYTES)
+  for (let at = end; ; ) {
+    const got = await fill(path, handle, start, at)
+    if (got === 0) return { root, places }
+    const [length, taken] = varint.decode(start.subarray(0, Math.min(got, MAX_VARINT_BYTES)))
+    const size = length - CID_BYTES
+    if (size < 0 || size > limits.maxBlockBytes) throw malformed(path, `a section has ${length} bytes`)
+    const offset = at + taken + CID_BYTES
+    places.set(fromCid(CID.decode(start.subarray(taken, Math.min(got, taken + CID_BYTES)))), { offset, size })
+    if (places.size > most) throw malformed(path, 'too many blocks')
+    at = offset + size
   }
 }

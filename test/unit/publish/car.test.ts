@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -184,6 +184,66 @@ test('What is no release as CAR says so, whatever its length claims', async () =
   expect(readFileSync(file).length).toBe(40)
   for (const none of [`${file}.not-there`, join(file, '..')])
     await expect(openCar(none, LIMITS)).rejects.toMatchObject({ code: 'INPUT_PATH' })
+})
+
+/** A varint of 2^34. */
+const HUGE = [0x80, 0x80, 0x80, 0x80, 0x40]
+const CAR_V2 = Buffer.from('0aa16776657273696f6e02', 'hex')
+
+test('A length in a hostile file has nothing gathered that is longer than what a release may hold', async () => {
+  const whole = await write()
+  const header = whole.subarray(0, 59)
+  const bytes = 64 * 1024 * 1024
+  const fixed = Buffer.alloc(40)
+  fixed.writeBigUInt64LE(51n, 16)
+  fixed.writeBigUInt64LE(BigInt(bytes), 24)
+  const bad: [string, Uint8Array[]][] = [
+    ['a digest of 16 GiB', [header, Uint8Array.of(0x7f, 0x01, 0x55, 0x12, ...HUGE)]],
+    ['a section of 16 GiB', [header, Uint8Array.of(...HUGE), toCid(made.id as string as Digest).bytes]],
+    [
+      'a section of 128 MiB',
+      [whole, Uint8Array.of(0x80, 0x80, 0x80, 0x40), toCid(made.id as string as Digest).bytes],
+    ],
+    ['a second header, of 16 GiB', [CAR_V2, fixed, Uint8Array.of(...HUGE)]],
+  ]
+  for (const [name, parts] of bad) {
+    writeFileSync(file, Buffer.concat(parts))
+    truncateSync(file, bytes)
+    const held = await mostHeld(async () =>
+      expect([name, (await judged()).read]).toEqual([name, 'CODEC_MALFORMED']),
+    )
+    expect([name, held < bytes / 4]).toEqual([name, true])
+  }
+})
+
+async function mostHeld(work: () => Promise<void>): Promise<number> {
+  const before = process.memoryUsage().arrayBuffers
+  let [most, isDone] = [before, false]
+  const watching = (async () => {
+    for (; !isDone; await setImmediate()) most = Math.max(most, process.memoryUsage().arrayBuffers)
+  })()
+  await work().finally(() => {
+    isDone = true
+  })
+  await watching
+  return most - before
+}
+
+test('A section that is shorter than its name is refused', async () => {
+  const whole = await write()
+  // Where such a section is taken to end, its name's last byte lies: the length of one more.
+  const named = toCid(`${'0'.repeat(62)}24` as Digest).bytes
+  const parts = [whole, Uint8Array.of(35), named, toCid(sha256(new Uint8Array())).bytes]
+  writeFileSync(file, Buffer.concat(parts))
+  expect(await judged()).toEqual({ read: 'CODEC_MALFORMED', check: 'CODEC_MALFORMED' })
+})
+
+test('Another version of the format is named as such', async () => {
+  writeFileSync(file, Buffer.concat([CAR_V2, Buffer.alloc(40), await write()]))
+  await expect(openCar(file, LIMITS)).rejects.toMatchObject({
+    code: 'CODEC_MALFORMED',
+    message: expect.stringContaining('CAR version 1'),
+  })
 })
 
 test('What is wrong with the release or a page in it is said with the file, and what to name instead', async () => {
