@@ -19,6 +19,8 @@ export type { Problem }
 export interface Verified {
   /** What is wrong, and where; nothing where all that was looked at is sound. */
   readonly problems: readonly Problem[]
+  /** What is no damage, and yet to be known. */
+  readonly notes: readonly string[]
   /** The second copy of floors and root that was looked at; undefined: none was, as nothing says where it lies. */
   readonly floorDir: string | undefined
 }
@@ -33,6 +35,7 @@ export async function verifyData(data: string, limits: Limits, ownFloorDir?: str
   // A node that materializes keeps its second copy beside the files, where only its configuration leads.
   const floorDirOf = ownFloorDir === undefined ? await floorFolders(data) : () => ownFloorDir
   let floorDir = floorDirOf(undefined)
+  const notes: string[] = []
   const problems = await verifyStore({
     dir: join(data, 'store'),
     floorDirOf: (fleet) => {
@@ -40,9 +43,9 @@ export async function verifyData(data: string, limits: Limits, ownFloorDir?: str
       return floorDir
     },
     limits,
-    checkEnvelope: signatureCheck(limits),
+    checkEnvelope: signatureCheck(limits, notes),
   })
-  return { problems, floorDir }
+  return { problems, notes, floorDir }
 }
 
 /** A host that has changed fleets has one of each below `<data>/floor`: where the store does not say whose it is, only one alone is its. */
@@ -78,28 +81,67 @@ async function lookAt<T>(path: string, look: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** Follows the stored roots one by one; everything else must be signed as one of them asks. */
-function signatureCheck(limits: Limits): (kind: SignedKind, envelope: Uint8Array) => string | undefined {
-  let chain: RootChain | undefined
+interface StoredRoots {
+  /** @returns what is wrong with the next one; undefined where it counts */
+  take(envelope: Uint8Array): string | undefined
+  /** Every one that counts. */
+  readonly kept: readonly TrustRoot[]
+}
 
-  function rootProblem(envelope: Uint8Array): string | undefined {
-    if (chain === undefined) {
-      chain = startChain(envelope, limits)
-      return undefined
+/**
+ * One by one, as a node that starts takes them: above a hole another chain begins. Roots that were made while a node was off
+ * never come to lie in its store, if it was started with a newer one.
+ */
+function storedRoots(limits: Limits, notes: string[]): StoredRoots {
+  const kept: TrustRoot[] = []
+  let chain: RootChain | undefined
+  let isBroken = false
+
+  function begin(envelope: Uint8Array): string | undefined {
+    const begun = startChain(envelope, limits)
+    if (chain !== undefined) {
+      const { fleetId, version } = chain.current
+      if (begun.current.fleetId !== fleetId) return `root ${begun.current.version} is of another fleet`
+      notes.push(holeText(version + 1, begun.current.version - 1))
     }
-    const next = adopt(chain, envelope, limits)
-    chain = next.chain
-    return next.adoption.kind === 'adopted' ? undefined : next.adoption.text
+    chain = begun
+    kept.push(begun.current)
+    return undefined
   }
 
-  const roots = (): readonly TrustRoot[] => [...(chain?.roots.values() ?? [])].map(({ root }) => root)
+  function take(envelope: Uint8Array): string | undefined {
+    if (chain === undefined) return begin(envelope)
+    const next = adopt(chain, envelope, limits)
+    if (next.adoption.kind === 'gap' && !isBroken) return begin(envelope)
+    if (next.adoption.kind !== 'adopted') {
+      // What cannot be read is as good as lost.
+      isBroken ||= next.adoption.kind !== 'invalid'
+      return next.adoption.text
+    }
+    chain = next.chain
+    kept.push(chain.current)
+    return undefined
+  }
+
+  return { take, kept }
+}
+
+const holeText = (first: number, last: number): string =>
+  `${first === last ? `root ${first} is` : `roots ${first} to ${last} are`} not here: made while this node was off, or lost; the next one that is here counts`
+
+/** Everything else must be signed as one of the stored roots asks. */
+function signatureCheck(
+  limits: Limits,
+  notes: string[],
+): (kind: SignedKind, envelope: Uint8Array) => string | undefined {
+  const roots = storedRoots(limits, notes)
 
   function releaseProblem(envelopeBytes: Uint8Array): string | undefined {
     const envelope = decodeEnvelope(envelopeBytes, limits.maxEnvelopeBytes, limits)
     const header = decodeHeaderCore(envelope.payload, limits)
     // Under the root it was made under, or, where that was before this node's time, under any it kept.
-    const named = roots().filter(({ version }) => version === header.root)
-    const known = named.length > 0 ? named : roots()
+    const named = roots.kept.filter(({ version }) => version === header.root)
+    const known = named.length > 0 ? named : roots.kept
     return known.some((root) => authorised(root, envelope, { header }, limits))
       ? undefined
       : `no threshold of ${header.publisher}'s keys signed it under any root stored here`
@@ -107,7 +149,7 @@ function signatureCheck(limits: Limits): (kind: SignedKind, envelope: Uint8Array
 
   function beaconProblem(envelopeBytes: Uint8Array): string | undefined {
     const envelope = decodeEnvelope(envelopeBytes, limits.maxBeaconBytes, limits)
-    const isSigned = roots().some(
+    const isSigned = roots.kept.some(
       ({ freshness, keys }) => signers(envelope, 'beacon', keysOf(freshness.keys, keys), limits).length > 0,
     )
     return isSigned ? undefined : 'no freshness key of any root stored here signed it'
@@ -115,7 +157,7 @@ function signatureCheck(limits: Limits): (kind: SignedKind, envelope: Uint8Array
 
   return (kind, envelope) => {
     try {
-      if (kind === 'root') return rootProblem(envelope)
+      if (kind === 'root') return roots.take(envelope)
       return kind === 'release' ? releaseProblem(envelope) : beaconProblem(envelope)
     } catch (error) {
       return error instanceof Error ? error.message : String(error)

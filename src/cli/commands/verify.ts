@@ -18,7 +18,7 @@ export function register(program: Command): void {
       "\nRun it as the node's user. Example:\n  confmesh verify --config /etc/confmesh/node.yaml\n",
     )
     .action(async (options: Options) => {
-      const { data, problems, floorDir } = await check(options)
+      const { data, problems, notes, floorDir } = await check(options)
       const lines = problems.map(({ where, what }) => printable(`${where}: ${what}`))
       const summary =
         problems.length === 0
@@ -30,9 +30,9 @@ export function register(program: Command): void {
               `the second copy of the floor was not looked at: none in ${join(data, 'floor')} is known to be this store's; --config finds it`,
             ]
           : []
-      out({ ok: problems.length === 0, data, floor: floorDir ?? null, problems }, [
+      out({ ok: problems.length === 0, data, floor: floorDir ?? null, problems, notes }, [
         ...lines,
-        ...unseen.map(printable),
+        ...[...notes, ...unseen].map(printable),
         summary,
       ])
       if (problems.length > 0) process.exitCode = 1
