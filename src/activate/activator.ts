@@ -13,7 +13,7 @@ import { activateError, failedOutcome } from './errors.ts'
 import { type Apart, Gate, type Turn } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
 import { Orders } from './orders.ts'
-import { groupId, type Ownership } from './ownership.ts'
+import { type Materialize, type Ownership, ownershipOf } from './ownership.ts'
 import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
 import { isDone, toldPaths } from './told.ts'
@@ -22,12 +22,8 @@ import type { Bad, Order, Shown, Whole, Work } from './work.ts'
 
 export { createMarkOnly } from './mark-only.ts'
 
-export interface ActivatorInit {
+export interface ActivatorInit extends Materialize {
   readonly dir: string
-  /** Octal text such as "0440", or its number; files of the manifest's own mode without. */
-  readonly mode?: string | number | undefined
-  /** Name or number. */
-  readonly group?: string | number | undefined
   readonly hooks: readonly {
     readonly channels: readonly string[]
     readonly command: readonly string[]
@@ -130,9 +126,7 @@ class FileActivator implements Activator {
   }
 
   async #prepare(): Promise<Ready> {
-    const { dir, mode, group } = this.#init
-    const octal = typeof mode === 'string' ? Number.parseInt(mode, 8) : mode
-    this.#ready ??= { base: await openDirectory(dir), ownership: { mode: octal, gid: await groupId(group) } }
+    this.#ready ??= { base: await openDirectory(this.#init.dir), ownership: await ownershipOf(this.#init) }
     return this.#ready
   }
 

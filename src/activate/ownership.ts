@@ -9,6 +9,20 @@ export interface Ownership {
   readonly gid: number | undefined
 }
 
+/** As the configuration says it. */
+export interface Materialize {
+  /** Octal text such as "0440", or its number; files of the manifest's own mode without. */
+  readonly mode?: string | number | undefined
+  /** Name or number. */
+  readonly group?: string | number | undefined
+}
+
+/** @throws MeshError CONFIG_INVALID */
+export async function ownershipOf({ mode, group }: Materialize): Promise<Ownership> {
+  const octal = typeof mode === 'string' ? Number.parseInt(mode, 8) : mode
+  return { mode: octal, gid: await groupId(group) }
+}
+
 const runnable = (mode: number): number => mode | ((mode & 0o444) >> 2)
 
 export const fileMode = ({ mode }: Ownership, listed: number): number =>
@@ -26,7 +40,7 @@ export async function own(handle: FileHandle, mode: number, { gid }: Ownership):
 }
 
 /** A group by number or name. @throws MeshError CONFIG_INVALID */
-export async function groupId(group: string | number | undefined): Promise<number | undefined> {
+async function groupId(group: string | number | undefined): Promise<number | undefined> {
   if (group === undefined || typeof group === 'number') return group
   if (/^\d+$/.test(group)) return Number(group)
   // An image for containers may have no such file: then it has no groups by name.

@@ -13,6 +13,7 @@ import { authorised } from '../trust/authorise.ts'
 import { adopt, type RootChain, startChain } from '../trust/chain.ts'
 import { keysOf, signers } from '../trust/threshold.ts'
 import { floorName } from './folders.ts'
+import { checkFiles, type Files } from './verify-files.ts'
 
 export type { Problem }
 
@@ -28,9 +29,15 @@ export interface Verified {
 /**
  * Every stored byte and signature of the stopped node whose data folder this is.
  * @param ownFloorDir where the configuration keeps the second copy of floors and root; else the folder of the store's fleet below `<data>/floor`, where it is there
+ * @param files where the configuration has them put; else none are looked at
  * @throws MeshError STORE_MISSING, STORE_LOCKED, STORE_VERSION, STORE_FAILED, USAGE (another user's store)
  */
-export async function verifyData(data: string, limits: Limits, ownFloorDir?: string): Promise<Verified> {
+export async function verifyData(
+  data: string,
+  limits: Limits,
+  ownFloorDir?: string,
+  files?: Files,
+): Promise<Verified> {
   await checkOwner(join(data, 'store'))
   // A node that materializes keeps its second copy beside the files, where only its configuration leads.
   const floorDirOf = ownFloorDir === undefined ? await floorFolders(data) : () => ownFloorDir
@@ -44,6 +51,7 @@ export async function verifyData(data: string, limits: Limits, ownFloorDir?: str
     },
     limits,
     checkEnvelope: signatureCheck(limits, notes),
+    ...(files !== undefined && { checkElse: (stored) => checkFiles(files, stored, limits, notes) }),
   })
   return { problems, notes, floorDir }
 }

@@ -34,6 +34,14 @@ import {
 
 export type SignedKind = 'root' | 'release' | 'beacon'
 
+/** What was found sound, once every record was read. */
+export interface StoredContent {
+  /** With what is active by the channel's record. */
+  readonly channels: ReadonlyMap<Channel, ReleaseId | undefined>
+  readEnvelope(release: ReleaseId): Promise<Uint8Array | undefined>
+  readBlock(digest: Digest): Promise<Uint8Array | undefined>
+}
+
 export interface VerifyInit {
   readonly dir: string
   /** Where the second copy lies; undefined where that is not known. @param fleet the store's, where it can be read */
@@ -44,6 +52,8 @@ export interface VerifyInit {
    * ascending by version.
    */
   readonly checkEnvelope: (kind: SignedKind, envelope: Uint8Array) => string | undefined
+  /** Last: what lies elsewhere is held against what is stored. */
+  readonly checkElse?: (stored: StoredContent) => Promise<readonly Problem[]>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each prefix has a form of its own type, used only to be read.
@@ -104,6 +114,7 @@ class Verification {
   readonly #envelopes = new Map<ReleaseId, Uint8Array>()
   readonly #whole: ReleaseId[] = []
   readonly #floors = new Map<Channel, Floor>()
+  readonly #active = new Map<Channel, ReleaseId | undefined>()
   #fleet: FleetId | undefined
   readonly #signed: { readonly kind: SignedKind; readonly where: string; readonly envelope: Uint8Array }[] =
     []
@@ -126,6 +137,7 @@ class Verification {
     this.#checkSignatures()
     for (const release of this.#whole) await this.#checkWhole(release)
     await this.#checkFloorFiles()
+    this.#problems.push(...((await this.#init.checkElse?.(this.#stored())) ?? []))
     return this.#problems
   }
 
@@ -162,7 +174,12 @@ class Verification {
         this.#whole.push(name as ReleaseId)
         return
       case PREFIX.floor:
+        // A first release may be in sight before there is a record of it.
+        if (!this.#active.has(name as Channel)) this.#active.set(name as Channel, undefined)
         this.#floors.set(name as Channel, read as Floor)
+        return
+      case PREFIX.channel:
+        this.#active.set(name as Channel, (read as { active?: { release: ReleaseId } }).active?.release)
         return
       case PREFIX.root:
         return this.#envelope('root', `root ${Number(name)}`, (read as { envelope: Uint8Array }).envelope)
@@ -201,16 +218,25 @@ class Verification {
     this.#envelope('release', `release ${release}`, envelope)
   }
 
+  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+    const [key] = this.#good.get(digest) ?? []
+    return key === undefined ? undefined : this.#database.get(key)
+  }
+
+  #stored(): StoredContent {
+    return {
+      channels: this.#active,
+      readEnvelope: async (release) => this.#envelopes.get(release),
+      readBlock: (digest) => this.#read(digest),
+    }
+  }
+
   async #checkWhole(release: ReleaseId): Promise<void> {
     const where = `release ${release}`
     const envelope = this.#envelopes.get(release)
     if (envelope === undefined) return this.#add(where, 'is noted as whole, but its header is not here')
-    const readPage = async (digest: Digest): Promise<Uint8Array | undefined> => {
-      const [key] = this.#good.get(digest) ?? []
-      return key === undefined ? undefined : this.#database.get(key)
-    }
     try {
-      const { pages, blocks } = await contentOf(envelope, readPage, this.#init.limits)
+      const { pages, blocks } = await contentOf(envelope, (page) => this.#read(page), this.#init.limits)
       const missing = [...pages, ...blocks].filter((digest) => !this.#good.has(digest))
       if (missing.length > 0)
         this.#add(where, `is noted as whole, but ${missing.length} blocks are not here, first ${missing[0]}`)

@@ -56,9 +56,12 @@ test('a hook that asks its own node names the release: without a name that gives
 
 test('verify: refused beside a running node, sound, then damage is said with its place', async () => {
   const made = await fleet.init()
+  appendFileSync(made.seedConfig, 'materialize:\n  dir: ./files\n')
   const seed = await fleet.start('seed', made.seedConfig)
   const app = fleet.files('app', { 'app.yaml': `replicas: ${'3'.repeat(5_000)}\n` })
   await publish(made, 'pay/prod', app)
+  const shown = join(fleet.dir, 'fleet/files/pay/prod/current/app.yaml')
+  await until('it is in sight', 10_000, async () => existsSync(shown))
   const data = join(fleet.dir, 'fleet/seed')
   const running = await json(['verify', '--data', data])
   expect([running.code, running.value.error?.code]).toEqual([1, 'STORE_LOCKED'])
@@ -66,6 +69,10 @@ test('verify: refused beside a running node, sound, then damage is said with its
 
   expect(await json(['verify', '--data', data])).toMatchObject({ code: 0, value: { problems: [] } })
   expect((await json(['verify', '--config', made.seedConfig])).code).toBe(0)
+  chmodSync(shown, 0o644)
+  writeFileSync(shown, 'replicas: 4\n')
+  const drifted = await json(['verify', '--config', made.seedConfig])
+  expect([drifted.code, JSON.stringify(drifted.value)]).toEqual([1, expect.stringContaining('app.yaml: ')])
   const store = join(data, 'store')
   for (const name of readdirSync(store).filter((file) => /\.(ldb|log)$/.test(file))) {
     const bytes = readFileSync(join(store, name))

@@ -90,6 +90,10 @@ test('the files of a store that cannot be listed are not taken for sound', async
   await expect(verifyData(data, LIMITS)).rejects.toMatchObject({ code: 'STORE_FAILED' })
 })
 
+/** Without a configuration nobody knows whether there are any. */
+const FILES =
+  'files that applications read were not looked at: only the configuration says where they are; --config finds them\n'
+
 async function said(): Promise<string> {
   const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
   const program = new Command()
@@ -103,7 +107,7 @@ test('where the floor lies elsewhere, that it was not looked at is said, and wha
   await lived(join(data, 'elsewhere'))
   expect(await verifyData(data, LIMITS)).toEqual({ problems: [], notes: [], floorDir: undefined })
   expect(await said()).toBe(
-    `the second copy of the floor was not looked at: none in ${join(data, 'floor')} is known to be this store's; --config finds it\n${data}: sound\n`,
+    `the second copy of the floor was not looked at: none in ${join(data, 'floor')} is known to be this store's; --config finds it\n${FILES}${data}: sound\n`,
   )
 })
 
@@ -114,7 +118,7 @@ test('and nothing of that where it was', async () => {
     notes: [],
     floorDir: floorOf(FLEET),
   })
-  expect(await said()).toBe(`${data}: sound\n`)
+  expect(await said()).toBe(`${FILES}${data}: sound\n`)
 })
 
 const EARLIER = '0'.repeat(64) as FleetId
@@ -201,7 +205,7 @@ async function judged(roots: readonly TrustRoot[], signer: PrivateKey, short?: T
 test('roots that were made while the node was off are a hole, no damage: those above it count', async () => {
   const found = await judged([one, two, three, five, six], trust.otherKey)
   expect(found).toMatchObject({ problems: [], notes: [expect.stringMatching(/^root 4 is not here/)] })
-  expect(await said()).toMatch(/^root 4 is not here.*\n.*: sound\n$/)
+  expect(await said()).toMatch(/^root 4 is not here.*\n.*\n.*: sound\n$/)
 })
 
 test('and what is signed as those below it ask, alone, does not pass', async () => {
