@@ -72,8 +72,21 @@ export async function raisedFor(
   return raised.map(({ pattern }) => pattern)
 }
 
-export const lineOf = ({ peer, version, adopted, forked }: PushedTo): string =>
-  `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}${forked === undefined ? '' : `; its root ${forked} was another than the one kept here: see that the newest says what that one changed, too`}`
+export const lineOf = ({ peer, version, adopted, forked, older, lacks }: PushedTo): string =>
+  [
+    `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}`,
+    ...(forked === undefined
+      ? []
+      : [
+          `its root ${forked} was another than the one kept here: see that the newest says what that one changed, too`,
+        ]),
+    ...(older === undefined ? [] : [`${older} before it were not there, and are now`]),
+    ...(lacks === undefined
+      ? []
+      : [
+          `root ${lacks} and those after it were sent, and it does not have them: only one with submit: true keeps what was before it began`,
+        ]),
+  ].join('; ')
 
 export interface Handed {
   readonly seeds: readonly PushedTo[]

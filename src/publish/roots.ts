@@ -1,4 +1,5 @@
 /** Trust roots and seeds: brought up to date from them, handed out to them. A root proves itself, whoever carries it. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
@@ -8,6 +9,10 @@ import { askPatiently, RefusedBySeed, type Seed } from './seeds.ts'
 
 /** Roots taken from one seed in one run of the tool: decades of changes. */
 export const MAX_ROOTS = 1_000
+
+/** A second in all, for a write that is under way. */
+const WRITE_TRIES = 6
+const WRITE_PAUSE_MS = 200
 
 /** The newest root that the seeds can prove from this one. A seed that is silent or offers a bad one is passed over. */
 export async function catchUp(chain: RootChain, seeds: readonly Seed[], limits: Limits): Promise<RootChain> {
@@ -70,6 +75,10 @@ export interface PushedTo {
   readonly adopted: number
   /** Its root of this version was another than the one at hand, and the newest follows it all the same. */
   readonly forked?: number
+  /** So many before its own it had not, and has now: it began with a later one. */
+  readonly older?: number
+  /** Nor has it this one by now, the first that it was sent of those before its own. */
+  readonly lacks?: number
 }
 
 export interface RootEnvelope {
@@ -94,7 +103,8 @@ export async function pushRoots(
   if (newest === undefined) throw new MeshError('USAGE', 'there is no root to hand out')
   const { peer } = seed
   const { version } = newest
-  if (await has(seed, newest, limits)) return { peer, version, adopted: 0 }
+  if (await has(seed, newest, limits))
+    return { peer, version, adopted: 0, ...(await pushOlder(roots.slice(0, -1), seed, limits)) }
   const lacking = [newest]
   let forked: { forked?: number } = {}
   // Down to the first whose forerunner the seed knows. Of another one it judges itself whether the next follows: so forks end.
@@ -116,6 +126,41 @@ export async function pushRoots(
     }
   }
   return { peer, version, adopted, ...forked }
+}
+
+/**
+ * A seed may have begun with a later root, where no other has those before: then it takes no release that names one of them.
+ * They prove themselves from the fleet's first on, and change nothing else.
+ * @param roots ascending, without a gap, all older than one that the seed has
+ */
+async function pushOlder(
+  roots: readonly RootEnvelope[],
+  seed: Seed,
+  limits: Limits,
+): Promise<Pick<PushedTo, 'older' | 'lacks'>> {
+  const lacking: RootEnvelope[] = []
+  let follows = roots[0]?.version === 1
+  for (const root of roots) {
+    const isThere = (await compare(seed, root, limits)) !== undefined
+    if (!isThere && follows) lacking.push(root)
+    follows ||= isThere
+  }
+  const [first, last] = [lacking[0], lacking.at(-1)]
+  if (first === undefined || last === undefined) return {}
+  for (const { envelope } of lacking) {
+    try {
+      await askPatiently(seed, { type: 'root', root: envelope }, ['noted'], limits)
+    } catch (error) {
+      // What it is past is no news to a seed, and kept all the same: what it has in the end is what counts.
+      if (!(error instanceof RefusedBySeed)) throw error
+    }
+  }
+  // That one closes the hole: all of them are written with it, a moment after the answer.
+  for (let tries = 1; (await compare(seed, last, limits)) === undefined; tries += 1) {
+    if (tries === WRITE_TRIES) return { lacks: first.version }
+    await delay(WRITE_PAUSE_MS)
+  }
+  return { older: lacking.length }
 }
 
 /**

@@ -162,7 +162,7 @@ export function refusalOf(journey: Journey, leases: LeaseTable, judged: Ingested
   if (!judged.relayable) {
     if (journey.rootEnvelope(header.root) !== undefined)
       return { code: 'TRUST_UNAUTHORISED', text: `not authorised under root ${header.root}, which it names` }
-    const text = `root ${header.root}, which it names, is not known here; name another seed, or publish again under root ${journey.root().version}`
+    const text = `root ${header.root}, which it names, is not known here; hand it to this seed with all before it (confmesh trust push --root FILE, the older ones beside it), name another seed, or publish again under root ${journey.root().version}`
     return { code: 'TRUST_ROOT_GAP', text }
   }
   const place = journey.place(judged.release)

@@ -36,7 +36,7 @@ describe('a release that may be ordered', () => {
     journey.rootEnvelope = () => undefined
     expect(refused(judged(made, { relayable: false }))).toEqual({
       code: 'TRUST_ROOT_GAP',
-      text: 'root 1, which it names, is not known here; name another seed, or publish again under root 1',
+      text: 'root 1, which it names, is not known here; hand it to this seed with all before it (confmesh trust push --root FILE, the older ones beside it), name another seed, or publish again under root 1',
     })
   })
 

@@ -1,7 +1,7 @@
 /** Roots handed to a seed that has others than ours. */
 import { expect, test } from 'vitest'
-import { encodeEnvelope } from '../../../src/codec/envelope.ts'
-import { encodeRoot } from '../../../src/codec/root.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeRoot, encodeRoot } from '../../../src/codec/root.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
@@ -129,4 +129,41 @@ test('what the newest takes the place of at a seed is its own root, where it is 
   forged.roots.set(2, encodeEnvelope(signEnvelope('root', encodeRoot(root), [one])))
   expect(await at(forged)).toEqual(ROOT)
   expect(await at(seedWith(ELSEWHERE))).toBeUndefined()
+})
+
+/** It has what it began with; older ones it says to know, and keeps from the fleet's first on. @param keeps takes submissions */
+function begunAt(root: TrustRoot, keeps = true): FakeSeed {
+  const seed = seedWith(root)
+  const ask = seed.ask.bind(seed)
+  seed.ask = async (request) => {
+    if (request.type !== 'root') return ask(request)
+    seed.asked.push('root')
+    const { version } = decodeRoot(decodeEnvelope(request.root, LIMITS.maxRootBytes, LIMITS).payload, LIMITS)
+    if (keeps && (version === 1 || seed.roots.has(version - 1))) seed.roots.set(version, request.root)
+    return OLD
+  }
+  return seed
+}
+
+test('one that began with a later root is handed those before, from the first on, and asked for them', async () => {
+  const seed = begunAt(NEXT)
+  expect(await push(seed, ROOT, OURS, NEXT)).toEqual({ peer: seed.peer, version: 3, adopted: 0, older: 2 })
+  expect([...seed.roots.keys()].sort()).toEqual([1, 2, 3])
+  seed.asked.length = 0
+  expect(await push(seed, ROOT, OURS, NEXT)).toEqual({ peer: seed.peer, version: 3, adopted: 0 })
+  expect(seed.asked).not.toContain('root')
+})
+
+test('so is one that was given some of them; what leads nowhere is not sent', async () => {
+  const seed = begunAt(NEXT)
+  seed.roots.set(1, rootBytes(ROOT))
+  expect(await push(seed, ROOT, OURS, NEXT)).toMatchObject({ older: 1 })
+  const bare = begunAt(NEXT)
+  expect(await push(bare, OURS, NEXT)).toEqual({ peer: bare.peer, version: 3, adopted: 0 })
+  expect(bare.asked).not.toContain('root')
+})
+
+test('one that does not keep them is named, with the first', async () => {
+  const seed = begunAt(NEXT, false)
+  expect(await push(seed, ROOT, OURS, NEXT)).toEqual({ peer: seed.peer, version: 3, adopted: 0, lacks: 1 })
 })
