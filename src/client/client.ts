@@ -195,16 +195,8 @@ export class Client {
   }
 
   /** Bare events: a line per activation, the current state first; reconnects for ever with backoff and jitter. */
-  events(channel: string, options: WatchOptions = {}): AsyncGenerator<ReleaseEvent> {
-    return this.#eventsAfter(undefined, channel, options)
-  }
-
-  async *#eventsAfter(
-    seen: string | undefined,
-    channel: string,
-    options: WatchOptions,
-  ): AsyncGenerator<ReleaseEvent> {
-    let lastSeen = seen
+  async *events(channel: string, options: WatchOptions = {}): AsyncGenerator<ReleaseEvent> {
+    let lastSeen: string | undefined
     let backoffMs = BACKOFF_MIN_MS
     while (options.signal?.aborted !== true) {
       try {
@@ -238,25 +230,31 @@ export class Client {
       options.stateFile === undefined ? undefined : stateFile(options.stateFile, channel)
     let last = this.#lastOf(kept, options)
     if (last !== undefined && !isAborted(options.signal)) yield last
-    for (let backoffMs = BACKOFF_MIN_MS; !isAborted(options.signal); ) {
-      const given = last?.fromDisk === false ? last.release : undefined
-      for await (const event of this.#eventsAfter(given, channel, options)) {
+    const ended = new AbortController()
+    const events = this.events(channel, { ...options, signal: eitherOf(ended.signal, options.signal) })
+    try {
+      for (let coming = events.next(); ; ) {
+        const { value: event, done } = await coming
+        if (done === true) return
+        // Read one ahead: what is newer ends the attempts at this one.
+        const newer = new AbortController()
+        coming = events.next()
+        const said = (): void => newer.abort()
+        coming.then(said, said)
         if (last !== undefined && event.release === last.release && !last.fromDisk) continue
-        const next = await this.#snapshotInTime(channel, event, last, options)
-        // Aborted, or given up. Of several nodes on one address another may have told of it, and never does again on this stream.
-        if (next === undefined) break
+        const next = await this.#snapshotInTime(channel, event, last, options, newer.signal)
+        if (next === undefined) continue
         try {
           kept?.write(next)
         } catch (error) {
           // The file only bridges a node's absence: what the node has is worth more than it.
           options.onDisconnect?.(error as Error)
         }
-        backoffMs = BACKOFF_MIN_MS
         last = next
         yield next
       }
-      await pause(backoffMs, options.signal)
-      backoffMs = longer(backoffMs)
+    } finally {
+      ended.abort()
     }
   }
 
@@ -270,12 +268,16 @@ export class Client {
     }
   }
 
-  /** Tries for as long as the node is away or mends itself; undefined once another release is active, or the watch is aborted. */
+  /**
+   * Tries for as long as the node is away, mends itself, or does not have it yet: of several nodes on one address another may
+   * have told of it, and never does again. Undefined once something newer was said, or the watch is aborted.
+   */
   async #snapshotInTime(
     channel: string,
     event: ReleaseEvent,
     before: Snapshot | undefined,
     options: WatchOptions,
+    newer: AbortSignal,
   ): Promise<Snapshot | undefined> {
     // Where many applications begin at once, each is refused some files: an attempt goes on where the last one ended.
     const had = new Map(before?.files)
@@ -285,28 +287,14 @@ export class Client {
         return isAborted(options.signal) ? undefined : snapshot
       } catch (error) {
         if (isAborted(options.signal)) return undefined
-        const unreadable = isUnreadable(error)
-        if (!unreadable && !passes(error)) throw error
+        if (!isUnreadable(error) && !passes(error)) throw error
         options.onDisconnect?.(error as Error)
-        if (unreadable && (await this.#isReplaced(channel, event.release, options.signal))) return undefined
-        await pause(backoffMs, options.signal)
+        await pause(backoffMs, eitherOf(newer, options.signal))
+        if (newer.aborted) return undefined
         backoffMs = longer(backoffMs)
       }
     }
     return undefined
-  }
-
-  /**
-   * A release that is still active is waited for, and so is one that is active again after nothing was, as where a store was
-   * lost: only where another one is active a stream that begins anew has something to say.
-   */
-  async #isReplaced(channel: string, release: string, signal: AbortSignal | undefined): Promise<boolean> {
-    try {
-      const { active } = await this.#channel(channel, signal)
-      return active !== null && active.release !== release
-    } catch {
-      return false // the next attempt says what is wrong with the node
-    }
   }
 
   #filePath(channel: string, path: string): string {
@@ -359,6 +347,9 @@ const isUnreadable = (error: unknown): boolean =>
 /** Half to one and a half times as long, cut short by the signal. */
 const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
   delay(ms * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+
+const eitherOf = (one: AbortSignal, other: AbortSignal | undefined): AbortSignal =>
+  other === undefined ? one : AbortSignal.any([one, other])
 
 const longer = (backoffMs: number): number => Math.min(backoffMs * 2, BACKOFF_MAX_MS)
 

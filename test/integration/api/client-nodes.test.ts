@@ -32,6 +32,7 @@ beforeEach(async () => {
   ;[ahead, behind] = [new FakeNode(), new FakeNode()]
   both = [await serve(ahead), await serve(behind)]
   waits.splice(0)
+  lagsFor = 0
   named = []
   server = createServer((asked, answer) => {
     const isStream = asked.url?.endsWith('/watch') === true
@@ -69,7 +70,7 @@ test('a release that the other one does not have yet comes, though nothing is sa
   expect((await watch.next()).value?.release).toBe(first?.id)
   const second = ahead?.activate({ a: '2' })
   expect((await watch.next()).value?.release).toBe(second?.id)
-  expect(named).toEqual([undefined, first?.id])
+  expect(named).toEqual([undefined])
   await watch.return(undefined)
 })
 
@@ -82,9 +83,32 @@ test('it is asked for ever more rarely while the other one has it not, and each 
   expect((await watch.next()).value?.release).toBe(second)
   expect(waits).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000])
   expect(told.onDisconnect).toHaveBeenCalledTimes(8)
-  expect(named).toEqual(Array.from({ length: 9 }, () => undefined))
+  expect(named).toEqual([undefined])
+  expect(ahead?.listeners.size).toBe(1)
+  await watch.return(undefined)
+})
+
+test('a newer one that is told of meanwhile ends the attempts at it, at once', async () => {
+  const [, second = ''] = released()
+  lagsFor = Number.POSITIVE_INFINITY
+  const told = options()
+  const watch = client.watch(CHANNEL, told)
+  const next = watch.next()
+  await expect.poll(() => told.onDisconnect.mock.calls.length).toBeGreaterThan(2)
+  ahead?.gone.add(second)
+  const third = ahead?.activate({ a: '3' })
+  lagsFor = 0
+  expect((await next).value?.release).toBe(third?.id)
+  await watch.return(undefined)
+})
+
+test('one that is left while nothing comes lets go of its stream', async () => {
+  released()
+  const watch = client.watch(CHANNEL)
+  await watch.next()
   await expect.poll(() => ahead?.listeners.size).toBe(1)
   await watch.return(undefined)
+  await expect.poll(() => ahead?.listeners.size).toBe(0)
 })
 
 test('a state from disk is not taken for one that a node has given', async () => {
@@ -99,6 +123,6 @@ test('a state from disk is not taken for one that a node has given', async () =>
   const watch = client.watch(CHANNEL, { ...options(), stateFile })
   expect((await watch.next()).value).toMatchObject({ release: first, fromDisk: true })
   expect((await watch.next()).value).toMatchObject({ release: second, fromDisk: false })
-  expect(named).toEqual([undefined, undefined])
+  expect(named).toEqual([undefined])
   await watch.return(undefined)
 })
