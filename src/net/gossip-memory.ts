@@ -100,9 +100,10 @@ export function tellOnceJudged({ mcache }: Pick<GossipMemory, 'mcache'>): void {
   const validate = mcache.validate.bind(mcache)
   mcache.validate = (id) => {
     const [now = [], ...before] = mcache.history
-    const isIt = ({ msgIdStr }: { readonly msgIdStr: string }) => msgIdStr === id
-    const came = before.map((entries) => entries.find(isIt)).find((entry) => entry !== undefined)
-    if (came !== undefined && !now.some(isIt)) now.push(came)
+    for (const came of before) {
+      const at = came.findIndex(({ msgIdStr }) => msgIdStr === id)
+      if (at >= 0) now.push(...came.splice(at, 1))
+    }
     return validate(id)
   }
 }

@@ -4,7 +4,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { FleetId } from '../../../src/model/ids.ts'
 import { Gate } from '../../../src/net/gate.ts'
 import { gossipOptions } from '../../../src/net/gossip.ts'
-import { forgetOldest, type GossipMemory, tellLater } from '../../../src/net/gossip-memory.ts'
+import { forgetOldest, type GossipMemory, tellLater, tellOnceJudged } from '../../../src/net/gossip-memory.ts'
 import { Pace } from '../../../src/net/pace.ts'
 import { startedGossip } from './started-gossip.ts'
 
@@ -77,6 +77,16 @@ test('a seed tells of a message in one heartbeat, which is not the first after i
   mcache.put(NEWS, TOPIC, true)
   expect([1, 2, 3].map(() => beat(mcache))).toEqual([[], ['news'], []])
   expect(mcache.history).toHaveLength(remembered)
+})
+
+test('a seed tells once of what is judged late, too', () => {
+  const mcache = seedsCache()
+  tellOnceJudged({ mcache })
+  tellLater({ mcache })
+  mcache.put(NEWS, TOPIC)
+  expect(beat(mcache)).toEqual([])
+  mcache.validate('news')
+  expect([1, 2, 3].map(() => beat(mcache))).toEqual([[], ['news'], []])
 })
 
 test('what is judged after the heartbeat in which it came is told of in the next, and once', () => {
