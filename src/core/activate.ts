@@ -1,6 +1,5 @@
 /** Activation of the target, what comes of it, and the one step back after a failed health check. */
 import type { Code } from '../errors.ts'
-import type { Gate } from '../model/channel-state.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import { report, tellGate } from './activate/told.ts'
 import { recordWrite } from './cell-writes.ts'
@@ -8,7 +7,7 @@ import { isHeld, targetOf } from './channel.ts'
 import type { EventOf, Now } from './events.ts'
 import { dropUnneeded, mending } from './ingest.ts'
 import { observeDelay } from './publish-delay.ts'
-import { activated, failed, failedAnew, fallbackOf, passed, settle, soaked } from './settle.ts'
+import { activated, failed, failedAnew, fallbackOf, isUnsupported, passed, settle, soaked } from './settle.ts'
 import {
   type Activating,
   type Cell,
@@ -96,10 +95,12 @@ function isOff(node: NodeState, { now }: Step, cell: Cell, { release, epoch }: A
  * By a target that has not failed yet: one that fails again and again lets what is shown be looked through meanwhile. What is
  * begun, too, by a root that ends its epoch.
  */
-function isOvertaken(node: NodeState, step: Step, cell: Cell, { kind, epoch }: Activating): boolean {
+function isOvertaken(node: NodeState, step: Step, cell: Cell, under: Activating): boolean {
+  const { kind, release, epoch } = under
   if (kind === 'begun' && epoch < cell.epoch) return true
   const [next] = nextOf(node, step, cell)
-  return next?.kind === 'target' && node.whole.has(next.release) && !cell.retries.has(next.release)
+  if (next?.kind !== 'target' || next.release === release) return false
+  return node.whole.has(next.release) && !cell.retries.has(next.release)
 }
 
 /** What is to be shown, the first that can be. */
@@ -109,7 +110,7 @@ function nextOf(node: NodeState, step: Step, cell: Cell): readonly Activating[] 
   const gate = gateFor(node, cell, wallMs)
   tellGate(step, cell, gate)
   const target = waits ? undefined : settle(cell.state, gate)
-  if (target === undefined) return [...(waits ? [] : begunOf(cell, gate)), ...activeOf(cell)]
+  if (target === undefined) return [...(waits ? [] : begunOf(node, cell)), ...activeOf(cell)]
   // What is activated must not be above the floor that a crash leaves. What was active before needs no write.
   if (!isDurable(cell)) return cell.unsaved ? activeOf(cell) : []
   // Straight to the target, also after start: a crash may have come between the swap and its record.
@@ -120,12 +121,13 @@ function nextOf(node: NodeState, step: Step, cell: Cell): readonly Activating[] 
  * Files show it, and its hooks were not through when the node was killed or the host too short for them. It was begun while its
  * gate was open: its hooks are owed whatever has closed since, unless this build does not know what it asks for.
  */
-function begunOf(cell: Cell, gate: Gate): readonly Activating[] {
+function begunOf(node: NodeState, cell: Cell): readonly Activating[] {
   const {
     ahead,
     state: { floor },
   } = cell
-  if (ahead === undefined || gate === 'unsupported' || !floor.ids.includes(ahead.release)) return []
+  if (ahead === undefined || !floor.ids.includes(ahead.release)) return []
+  if (isUnsupported(node.kept.get(ahead.release)?.release)) return []
   return isDurable(cell) ? [{ release: ahead.release, epoch: ahead.epoch, kind: 'begun' }] : []
 }
 

@@ -25,13 +25,17 @@ export function gateOf(state: ChannelState, facts: GateFacts): Gate {
   // Files show it, but what they are to be can be known by its envelope alone: it is waited for.
   if (target === state.active?.release) return facts.release === undefined ? 'content' : null
   if (state.failed.includes(target)) return 'health'
-  if (facts.release?.header.critical.some((name) => !KNOWN_CRITICAL.has(name))) return 'unsupported'
+  if (isUnsupported(facts.release)) return 'unsupported'
   const expires = facts.release?.header.expires
   if (expires !== undefined && expires <= facts.wallMs) return 'expired'
   if (facts.root.expires <= facts.wallMs) return 'root-expired'
   if (!facts.whole || facts.release === undefined) return 'content'
   return facts.readOnly ? 'read-only' : null
 }
+
+/** It asks for what this build does not know. */
+export const isUnsupported = (release: Release | undefined): boolean =>
+  release?.header.critical.some((name) => !KNOWN_CRITICAL.has(name)) ?? false
 
 /** The release to activate now, if any. */
 export function settle(state: ChannelState, gate: Gate): ReleaseId | undefined {

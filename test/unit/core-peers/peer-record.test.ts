@@ -3,7 +3,6 @@ import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { peerOfRawKey, rawKeyOfPeer } from '../../../src/codec/peer-id.ts'
 import { decodePeerRecord, encodePeerRecord } from '../../../src/codec/peer-record.ts'
-import type { KnownPeer } from '../../../src/core/peers/book.ts'
 import { sampleFor } from '../../../src/core/peers/sample.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Pattern, PeerId } from '../../../src/model/ids.ts'
@@ -95,7 +94,7 @@ describe('a peer record', () => {
 
 it('those given to a peer are no longer in all than it takes, whatever this node does', () => {
   const { config } = new Bench({ limits: limitsOf({ maxSyncMessageBytes: 1024 * 1024 }) })
-  const known = Array.from({ length: 32 }, () => ({ bytes: new Uint8Array(8_000) }) as KnownPeer)
+  const known = Array.from({ length: 32 }, () => ({ bytes: new Uint8Array(8_000), isLinked: false }))
   const given = sampleFor({ own: undefined, theirs: undefined, given: [], known }, config)
   expect(given).toHaveLength(4)
 })

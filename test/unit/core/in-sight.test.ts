@@ -200,7 +200,16 @@ describe('after a start, what files show and a gate keeps back by now', () => {
 
   it('not where this build does not know what it asks for', () => {
     const strange = make({ clock: { alice: 2 }, text: 'b=1\n', header: { critical: ['wasm'] } })
-    expect(begins(strange).looks).toEqual([{ ...looked[0], ahead: strange.id }])
+    const { node, looks } = begins(strange)
+    expect(looks).toEqual([{ ...looked[0], ahead: strange.id }])
+    comes(node, make({ clock: { alice: 2 }, text: 'b=2\n', header: { critical: ['wasm'] } }))
+    expect(activations(node.run(done(good, 'healthy')))).toEqual([])
+  })
+
+  it('is not taken back for itself once its gate is open again', () => {
+    const { node } = begins(late)
+    node.wallMs -= 60_000
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
   })
 })
 
