@@ -22,6 +22,10 @@ export function startApart<T>(streams: readonly Stream[], start: (stdio: Stream[
     // Beyond the first three 'ignore' leaves a descriptor as it is.
     const stdio = Array.from({ length: Math.max(...files) + 1 }, (_, fd) => streams[fd] ?? 'ignore')
     return start(stdio.map((stream, fd) => (files.includes(fd) ? nothing : stream)))
+  } catch (error) {
+    // A file has the last descriptor that there is, and libuv needs one behind it. No fault of the command, which has it then.
+    if ((error as NodeJS.ErrnoException).code === 'EINVAL') return start([...streams])
+    throw error
   } finally {
     closeSync(nothing)
   }

@@ -1,4 +1,5 @@
 /** What a command has of the node: none of its files, and no time in which the node did not run, as in a frozen container. */
+import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -57,6 +58,20 @@ test('none has what the node has open, such as the logs of the store, and what i
     expect(its).toContain(' 1 -> ')
     expect(its).not.toContain(store)
   })
+})
+
+test('one is started where a file has the last descriptor that there is', () => {
+  const program = `
+    const { openSync, closeSync } = await import('node:fs')
+    const { runCommand } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/activate/run-command.ts'))})
+    const opened = [openSync('/etc/hostname')]
+    while (opened.at(-1) < 63) opened.push(openSync('/etc/hostname'))
+    for (const fd of opened.slice(0, -1)) closeSync(fd)
+    const run = { command: ['/bin/true'], cwd: '/', env: {}, timeoutMs: 3000, maxOutputBytes: 9, mark: 'm', onStart() {} }
+    console.log(JSON.stringify(await runCommand({ ...run, signal: new AbortController().signal })))`
+  const script = 'ulimit -n 64; exec "$0" --input-type=module -e "$1"'
+  const said = execFileSync('/bin/sh', ['-c', script, process.execPath, program], { encoding: 'utf8' })
+  expect(JSON.parse(said)).toEqual({ kind: 'passed' })
 })
 
 test('one that hangs is told with what it said last', async () => {
