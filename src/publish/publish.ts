@@ -93,7 +93,9 @@ export async function publish(options: PublishOptions): Promise<Published> {
     const standing = await awaiting(options, () => standingOf(options.seeds, root, channel, { limits, also }))
     if (attempt === 1 && options.checkName && standing.releases.length === 0)
       name = await lookForNew(channel, options.seeds, limits)
-    // First: a run that was cut off once it was done is run again with the same expectation.
+    // To go back to what is the target already: of what was to be replaced the seeds reached know nothing.
+    if (standing.target?.id === options.content.heldAs) requireExpected(standing, name, options)
+    // First else: a run that was cut off once it was done is run again with the same expectation.
     if (!options.again && isUnchanged(standing, options, speaker)) return unchanged(standing)
     requireExpected(standing, name, options)
     const result = await tryOnce(options, speaker, { standing, isNew: isNewChannel(name) ? name : undefined })
@@ -194,12 +196,15 @@ const notBehind = (taken: RefusedBySeed, { leaseMs }: Limits): MeshError =>
 
 /** The same files by the same publisher, whole at a seed, with nothing left to settle. */
 function isUnchanged(
-  { target, conflict, holders }: Standing,
+  { epoch, target, conflict, holders }: Standing,
   options: PublishOptions,
   speaker: Speaker,
 ): boolean {
   if (target === undefined || conflict || holders.length === 0) return false
-  const { header } = target
+  const { header, counter } = target
+  const { root, channel, memory } = options
+  // What was signed past it may be at a seed that was not reached, and would win once that one is back.
+  if (memory.counter(root.fleetId, channel, epoch) > counter) return false
   return (
     header.publisher === speaker.publisher.name &&
     header.expires === options.expires &&
