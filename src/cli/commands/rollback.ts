@@ -14,6 +14,7 @@ import { argument, requireExpectation } from '../arguments.ts'
 import { type Session, SIGNING_HELP, type SigningOptions, signing, withSession } from '../publish-session.ts'
 import { confirm, outPublished, tellUpload } from '../publish-text.ts'
 import { short } from '../text.ts'
+import { timeOf } from '../time.ts'
 
 interface Options extends SigningOptions {
   readonly to: string
@@ -35,6 +36,8 @@ export function register(program: Command): void {
       `
 Example (confmesh log payments/prod lists the releases):
   confmesh rollback payments/prod --to 3f9a01bc --key publisher.key --seed ADDR -m 'limits were wrong'
+
+What was published with --expires keeps its end: the new release has it, too, and one that is over is refused.
 ${SIGNING_HELP}`,
     )
     .action(async (name: string, options: Options, command: Command) => {
@@ -53,7 +56,15 @@ ${SIGNING_HELP}`,
     })
 }
 
-function rollBack(session: Session, channel: Channel, old: Release, options: Options) {
+/** @throws MeshError USAGE, and as `publishFrom` */
+export async function rollBack(
+  session: Session,
+  channel: Channel,
+  old: Release,
+  options: Pick<Options, 'message' | 'expect' | 'yes'>,
+) {
+  const { expires } = old.header
+  requireTimeLeft(old, channel)
   return publishFrom({
     channel,
     // Seeds hold it, or it cannot be gone back to.
@@ -64,7 +75,8 @@ function rollBack(session: Session, channel: Channel, old: Release, options: Opt
     memory: session.memory,
     publisher: session.publisher,
     message: options.message ?? `back to ${short(old.id)}`,
-    expires: undefined,
+    // Left out, what was to end would be in force for good.
+    expires,
     expect: options.expect,
     checkName: false,
     again: false,
@@ -74,6 +86,15 @@ function rollBack(session: Session, channel: Channel, old: Release, options: Opt
     confirm: (change) => confirm(change, options),
     ...tellUpload(old.header.bytes),
   })
+}
+
+/** @throws MeshError USAGE, as of `publish --expires` in the past */
+function requireTimeLeft({ id, header: { expires } }: Release, channel: Channel): void {
+  if (expires === undefined || expires > Date.now()) return
+  throw new MeshError(
+    'USAGE',
+    `--to ${short(id)}: expired at ${timeOf(expires)}, which is in the past; no node would activate it; publish its files anew: confmesh publish ${channel} FOLDER`,
+  )
 }
 
 /** A prefix is looked up in the key's own memory, then at the local node. */

@@ -1,13 +1,15 @@
-import { expect, test } from 'vitest'
-import { headerOf } from '../../../src/cli/commands/rollback.ts'
+import { expect, test, vi } from 'vitest'
+import { headerOf, rollBack } from '../../../src/cli/commands/rollback.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address } from '../../../src/model/ids.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
+import { noMemory } from '../../../src/publish/counter.ts'
 import type { Seeds } from '../../../src/publish/seeds.ts'
+import { keySigner } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
 import { CHANNEL, make, ROOT, rootBytes } from '../core/fleet.ts'
-import { FakeSeed } from '../publish/fake-seed.ts'
+import { ALICE, FakeSeed, headerOf as headerIn } from '../publish/fake-seed.ts'
 
 const { id, envelope } = make({ clock: { alice: 1 } })
 const HELD = { type: 'header', envelope } as const
@@ -55,4 +57,39 @@ test('a seed that is silent stops no other that has it', async () => {
 
 test('a seed that is busy is asked again', async () => {
   expect(await lookUp([busy(1), HELD])).toMatchObject({ id })
+})
+
+function backTo(expires: number | undefined) {
+  const seed = new FakeSeed('a')
+  seed.envelopes = [make({ clock: { alice: 2 }, text: 'newer' }).envelope]
+  const session = {
+    chain: startChain(rootBytes(ROOT), LIMITS),
+    seeds: { reached: [seed], missed: [], close: async () => undefined },
+    signers: [keySigner(ALICE)],
+    memory: noMemory,
+    publisher: undefined,
+  }
+  const old = make({ clock: { alice: 1 }, header: expires === undefined ? {} : { expires } }).release
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  const done = rollBack(session, CHANNEL, old, { yes: true }).finally(() => said.mockRestore())
+  return { seed, done }
+}
+
+test('the end of the old release is the end of the new one', async () => {
+  for (const expires of [Date.now() + 60_000, undefined]) {
+    const { seed, done } = backTo(expires)
+    await done
+    expect(headerIn(seed.submitted).expires).toBe(expires)
+  }
+})
+
+test('what has ended is not gone back to, for good or at all: its files are published, if they are to be', async () => {
+  const { seed, done } = backTo(Date.UTC(2020, 0, 31))
+  await expect(done).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringMatching(
+      /^--to [0-9a-f]{12}: expired at 2020-01-31T00:00:00.000Z, .*no node would activate it; publish its files anew: confmesh publish /,
+    ),
+  })
+  expect(seed.asked).toEqual([])
 })
