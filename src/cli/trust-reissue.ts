@@ -27,6 +27,7 @@ import { keyMissing, type Session, withSession } from './publish-session.ts'
 import { publishedFacts, tellUpload, warnIfBeside } from './publish-text.ts'
 import { oldPath, readRoot } from './root-files.ts'
 import { short } from './text.ts'
+import { timeOf } from './time.ts'
 import type { PushOptions } from './trust-hand-out.ts'
 import { type Handed, lineOf, pushToAll, rootsBeside, unreachedOf } from './trust-push.ts'
 import { warnUnsaid } from './trust-touched.ts'
@@ -271,6 +272,16 @@ function mayBeOut(
   return new MayBeOut(code, text, { ...details, ...(waiting === '' ? {} : { waiting }) })
 }
 
+/** Issued again it would be the first of the new epoch, which no host activates, instead of what is active. */
+const isOver = ([, { header }]: Target, nowMs: number): boolean =>
+  header.expires !== undefined && header.expires <= nowMs
+
+const leftOver = ([channel, { header }]: Target): Left => ({
+  channel,
+  code: 'ACTIVATE_EXPIRED',
+  message: `what counted there expired at ${timeOf(header.expires ?? 0)}`,
+})
+
 /** One channel that fails stops none after it: the root is out, and each of them counts for itself. @throws MayBeOut, MeshError as `pushToAll` */
 export async function handOut(
   path: string,
@@ -286,16 +297,19 @@ export async function handOut(
   const handed = await overRestarts(reached, LIMITS, push, UNANSWERED).catch((error: unknown) => {
     throw isMeshError(error) && UNANSWERED.has(error.code) ? mayBeOut(error, root.version, touched) : error
   })
+  const nowMs = Date.now()
+  const over = touched.filter((target) => isOver(target, nowMs))
+  const lasting = touched.filter((target) => !isOver(target, nowMs))
   const reissued: ({ readonly channel: Channel } & Published)[] = []
   const left: Left[] = []
   let silent = 0
-  for (const [index, [channel, release]] of touched.entries()) {
+  for (const [index, [channel, release]] of lasting.entries()) {
     const last = left.at(-1)
     if (silent === MOST_SILENT && last !== undefined) {
       left.push({ ...last, channel })
       continue
     }
-    progress(`issuing ${channel} again, ${index + 1} of ${touched.length}`)
+    progress(`issuing ${channel} again, ${index + 1} of ${lasting.length}`)
     try {
       const done = await reissue(channel, release, root, session)
       warnIfBeside(channel, done)
@@ -307,7 +321,7 @@ export async function handOut(
       silent = isSilence(error) ? silent + 1 : 0
     }
   }
-  return { ...handed, reissued, left }
+  return { ...handed, reissued, left: [...left, ...over.map(leftOver)] }
 }
 
 export const factsOf = ({ seeds, refused, reissued, left }: HandedOut) => ({

@@ -153,6 +153,25 @@ test('nothing is left where all of it is issued again', async () => {
   expect(process.exitCode).toBe(0)
 })
 
+test('what has expired is not issued again, for no host would take it: it is named at the end, and the others are issued', async () => {
+  const seed = new FakeSeed('a')
+  const expiring = (expires: number): Target => [
+    'app/z' as Channel,
+    make({ clock: { alice: 1 }, header: { channel: 'app/z' as Channel, expires } }).release,
+  ]
+  const run = (expires: number) =>
+    handOut(join(folder, 'root.json'), ROOT, [expiring(expires), ...TARGETS], sessionWith(seed))
+  const { reissued, left } = await run(Date.UTC(2020, 0, 31))
+  expect(reissued.map(({ channel }) => channel)).toEqual(CHANNELS)
+  expect(left).toMatchObject([{ channel: 'app/z', code: 'ACTIVATE_EXPIRED' }])
+  tellLeft(left, NEXT)
+  expect(said.join('')).toContain(
+    'ACTIVATE_EXPIRED: app/z is left without a release under root 2: what counted there expired at 2020-01-31T00:00:00.000Z',
+  )
+  expect(process.exitCode).toBe(1)
+  expect(await run(Date.now() + 60_000)).toMatchObject({ left: [] })
+})
+
 test('too few keys are told of a way that is there: the root first, then each channel by its signers', () => {
   const publishers = new Map(
     [...NEXT.publishers].map(([name, one]) => [name, { ...one, keys: [ALICE.id, ALICE.id], threshold: 2 }]),
