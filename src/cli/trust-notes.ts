@@ -1,13 +1,22 @@
 /** What a step of the root leads to beside what it says: from both roots alone, so that everybody who signs hears the same. */
 import { formatTime } from '../codec/json-fields.ts'
 import type { TrustRoot } from '../model/root.ts'
+import { raisedBy } from '../trust/describe.ts'
 
 export const notesOn = (old: TrustRoot, next: TrustRoot): readonly string[] => [
+  ...onEpochs(old, next),
   ...onAdmission(old, next),
   ...onFreshness(old, next),
   ...onRemovedNodes(old, next),
   ...onRemovedPools(old, next),
 ]
+
+function onEpochs(old: TrustRoot, next: TrustRoot): string[] {
+  if (raisedBy(old, next).length === 0) return []
+  return [
+    "no host goes back to what is of an ended epoch: until a release of the new one has soaked there, one that fails its health check stays; publish first what is known to pass it, such as what runs now, unless that may be a thief's",
+  ]
+}
 
 function onAdmission({ admission: old }: TrustRoot, { admission: next }: TrustRoot): string[] {
   const gone = old.keys.filter((id) => !next.keys.includes(id))

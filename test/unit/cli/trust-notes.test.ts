@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { notesOn } from '../../../src/cli/trust-notes.ts'
-import type { PeerId } from '../../../src/model/ids.ts'
+import type { Pattern, PeerId } from '../../../src/model/ids.ts'
 import {
   addAdmissionKey,
   addRootKey,
+  alsoRaised,
   removeAdmissionKey,
   removeNode,
   removePool,
@@ -52,6 +53,16 @@ test('who removes a pool until the end of a certificate hears that its key may h
   )
   expect(notesOn(removed, renew(removed, EXPIRES + 1))).toEqual([])
   expect(notesOn(removed, removePool(removed, pool))).toEqual([])
+})
+
+test('who raises an epoch, of whatever, hears that what fails next has nothing to go back to', () => {
+  const note = [
+    expect.stringMatching(/^no host goes back to what is of an ended epoch: .* has soaked .* stays/),
+  ]
+  expect(notesOn(root, alsoRaised(renew(root, EXPIRES + 1), ['payments/prod' as Pattern]))).toEqual(note)
+  const twice = alsoRaised(renew(root, EXPIRES + 1), ['payments/*' as Pattern, 'shop/*' as Pattern])
+  expect(notesOn(root, twice)).toEqual(note)
+  expect(notesOn(twice, renew(twice, EXPIRES + 2))).toEqual([])
 })
 
 test('what shuts nobody out needs no note', () => {
