@@ -74,12 +74,14 @@ function settleNow(node: NodeState, step: Step, cell: Cell): void {
 
 /**
  * An order waits for its turn behind other channels' hooks, and a large tree is built for long: what must not be begun any
- * more by then must not be shown either. Nor is what is shown looked through for what replaces it. A step back goes on.
+ * more by then, or has been rolled back, must not be shown, nor what is shown be looked through. A step back goes on.
  */
 function withdraw(node: NodeState, step: Step, cell: Cell, under: Activating): void {
   const { kind, release } = under
-  const isVain = kind === 'target' ? isOff : isOvertaken
-  if (kind === 'fallback' || under.withdrawn || !isVain(node, step, cell, under)) return
+  if (kind === 'fallback' || under.withdrawn) return
+  const isVain = kind === 'target' && isOff(node, step, cell, under)
+  if (!isVain && !isOvertaken(node, step, cell, under)) return
+  if (!isVain && kind === 'target') cell.overtaken = true
   cell.activating = { ...under, withdrawn: true }
   step.emit({ kind: 'withdraw', channel: cell.state.channel, release })
 }
@@ -92,12 +94,13 @@ function isOff(node: NodeState, { now }: Step, cell: Cell, { release, epoch }: A
 }
 
 /**
- * By a target that has not failed yet: one that fails again and again lets what is shown be looked through meanwhile. What is
- * begun, too, by a root that ends its epoch.
+ * By a target that has not failed yet, as it may fail for ever; what is to be shown itself once until something is, as they may
+ * come for ever. What is begun, too, by a root that ends its epoch.
  */
 function isOvertaken(node: NodeState, step: Step, cell: Cell, under: Activating): boolean {
   const { kind, release, epoch } = under
   if (kind === 'begun' && epoch < cell.epoch) return true
+  if (kind === 'target' && cell.overtaken) return false
   const [next] = nextOf(node, step, cell)
   if (next?.kind !== 'target' || next.release === release) return false
   return node.whole.has(next.release) && !cell.retries.has(next.release)
@@ -304,6 +307,7 @@ function setActive(node: NodeState, step: Step, cell: Cell, under: Activating, i
   const { release, epoch } = under
   const active = { release, epoch, activatedAt: step.now.wallMs, soaked: isSoaked }
   cell.state = activated(cell.state, active, node.config.limits.maxHistory)
+  cell.overtaken = false
   cell.ahead = undefined
   persistRecord(node, step, cell)
   scheduleSoak(node, step, cell)

@@ -44,6 +44,8 @@ export interface Cell {
   readonly submitting: Map<Ticket, { readonly id: ReleaseId; readonly before: ChannelState }>
   /** An activation under way. */
   activating: Activating | undefined
+  /** One was taken back for a newer one, and nothing has become active since. */
+  overtaken: boolean
   /** Since start it was not yet seen that the files of the active release are as they should be. */
   restoring: boolean
   /** What files show, where the record of what is active does not know it (yet): what it does know is older and must not be served. */
@@ -140,6 +142,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
     unsaved: false,
     submitting: new Map(),
     activating: undefined,
+    overtaken: false,
     restoring: false,
     ahead: undefined,
     stepsBack: undefined,

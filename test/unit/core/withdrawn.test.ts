@@ -68,10 +68,52 @@ describe('a root that ends its epoch', () => {
   })
 })
 
-it('one that raises nothing, or a newer release, takes none back', () => {
+it('a root that raises nothing takes none back', () => {
   const node = underWay()
   expect(ofKind(adopts(node, renew(ROOT, ROOT.expires + 1_000)), 'withdraw')).toEqual([])
-  expect(ofKind(comes(node, newer), 'withdraw')).toEqual([])
+})
+
+describe('a newer release that is here', () => {
+  it('takes it back, once, and is shown straight away', () => {
+    const node = underWay()
+    expect(ofKind(comes(node, newer), 'withdraw')).toEqual([withdrawn(stolen)])
+    expect(ofKind(node.run(TICK), 'withdraw')).toEqual([])
+    expect(done(node.handle(activated(stolen, 'failed')))).toMatchObject([
+      { kind: 'activate', release: newer.id, previous: good.id },
+    ])
+    node.persist(node.run(activated(newer, 'healthy')))
+    expect(active(node)).toBe(newer.id)
+  })
+
+  it('waits where it is not whole yet, and where a gate holds it back', () => {
+    const node = underWay()
+    expect(ofKind(node.persist(node.run(gossip(newer))), 'withdraw')).toEqual([])
+    const gated = underWay()
+    expect(
+      ofKind(comes(gated, make({ clock: { alice: 3 }, header: { critical: ['x'] } })), 'withdraw'),
+    ).toEqual([])
+  })
+
+  it('comes too late for one that was shown already, and is next', () => {
+    const node = underWay()
+    comes(node, newer)
+    expect(shows(node.persist(node.run(activated(stolen, 'healthy'))))).toEqual([newer.id])
+    expect(active(node)).toBe(stolen.id)
+  })
+
+  it('takes no second one back before something was shown, however many come, and again after it', () => {
+    const node = underWay()
+    const [next, last, behind] = [4, 5, 6].map((n) =>
+      make({ clock: { alice: n }, text: `e=${n}\n` }),
+    ) as Made[]
+    comes(node, newer)
+    expect(shows(node.run(activated(stolen, 'failed')))).toEqual([newer.id])
+    expect(ofKind(comes(node, next as Made), 'withdraw')).toEqual([])
+    expect(shows(node.persist(node.run(activated(newer, 'healthy'))))).toEqual([next?.id])
+    expect(ofKind(comes(node, last as Made), 'withdraw')).toEqual([withdrawn(next as Made)])
+    expect(shows(node.run(activated(next as Made, 'failed')))).toEqual([last?.id])
+    expect(ofKind(comes(node, behind as Made), 'withdraw')).toEqual([])
+  })
 })
 
 it('its twin takes it back, and the release that ends the hold is shown', () => {
@@ -118,7 +160,7 @@ describe('the end of', () => {
     expect(active(node)).toBe(good.id)
   })
 
-  it('a newer one does not take it back, and is told of once this one is through', () => {
+  it('a newer one does not take it back, and is told of', () => {
     const node = underWay()
     comes(node, short3)
     node.wallMs = ROOT.expires - 1_000
