@@ -106,15 +106,12 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
       const ownWord = isUnjudged && verdictOf(ingested) === 'accept'
       const led = ownWord ? 'ignore' : verdictOf(ingested)
-      // Else whoever attaches too much to it would end a release here: what comes after it is a duplicate.
-      if (ownWord)
-        step.emit({
-          kind: 'publish',
-          topic: 'releases',
-          bytes: encodeReleaseGossip({ envelope, attached: [] }),
-        })
       verdict(step, event, led)
-      return heardOf(ingested, led)
+      if (!ownWord) return heardOf(ingested, led)
+      // Else whoever attaches too much to it would end a release here: what comes after it is a duplicate.
+      const said = encodeReleaseGossip({ envelope, attached: [] })
+      step.emit({ kind: 'publish', topic: 'releases', bytes: said })
+      return { ...heardOf(ingested, led), said }
     },
     forgetRejected: () => rejected.clear(),
     forgetPeer: (peer) => messages.forget(peer),

@@ -346,12 +346,13 @@ export class Bridge implements Stage {
    */
   #take(step: Step, journey: Journey, item: BridgeItem, bytes: Uint8Array, peer: PeerId): boolean {
     this.#items.drop(item.id)
-    const { verdict, id, known, notNow, blameless } = journey.hear(step, item.topic, bytes, peer)
-    if (verdict === 'accept' && id !== undefined) {
+    const { verdict, id, known, notNow, blameless, said } = journey.hear(step, item.topic, bytes, peer)
+    const isAccepted = verdict === 'accept' || said !== undefined
+    if (isAccepted && id !== undefined) {
       const heard = { ...item, id }
-      this.#items.here(id, bytes)
-      step.emit({ kind: 'publish', topic: item.topic, bytes })
-      this.#carryOn(step, journey, heard, bytes)
+      this.#items.here(id, said ?? bytes)
+      if (said === undefined) step.emit({ kind: 'publish', topic: item.topic, bytes })
+      this.#carryOn(step, journey, heard, said ?? bytes)
     } else if (known && id !== undefined) this.#items.here(id, undefined)
     if (verdict === 'reject' || (id !== undefined && id !== item.id)) {
       const text = 'what this gateway brought over the border is not what it announced'
@@ -361,7 +362,7 @@ export class Bridge implements Stage {
     }
     if (notNow && id !== undefined) this.#items.notNow(id, step.now.monoMs)
     if (verdict === 'ignore' && !known && !blameless) this.#announcers.dud(peer, step.now.monoMs)
-    return verdict === 'accept'
+    return isAccepted
   }
 
   #sayHave(step: Step, journey: Journey): void {

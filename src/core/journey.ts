@@ -85,6 +85,8 @@ export interface Heard {
   readonly notNow?: boolean
   /** It came to nothing, and that is proven not to be the fault of whoever brought it. */
   readonly blameless?: boolean
+  /** What was published of it already: it was accepted, and may not go on as it came. */
+  readonly said?: Uint8Array
 }
 
 export interface Journey {

@@ -9,8 +9,8 @@ import { rank } from '../../../src/core/rendezvous.ts'
 import type { Digest, Name, PeerId } from '../../../src/model/ids.ts'
 import type { BridgeItem, BridgeRequest } from '../../../src/model/messages.ts'
 import { renew } from '../../../src/trust/edit.ts'
-import { BenchNode } from '../core/bench-node.ts'
-import { make, PEER, ROOT, rootBytes } from '../core/fleet.ts'
+import { BenchNode, ofKind } from '../core/bench-node.ts'
+import { coreConfig, make, NO_GATEWAYS, PEER, ROOT, rootBytes, SELF } from '../core/fleet.ts'
 import { acts, asked, Bench, hungUp, limitsOf, peer, requestOf } from '../core-peers/fakes.ts'
 import { inTime } from './in-time.ts'
 import { messageOf } from './toy-regions.ts'
@@ -204,4 +204,43 @@ test('of a release with more attached than this node takes its envelope is known
   })
   expect(heard).toMatchObject({ verdict: 'ignore', id: made.id, known: true })
   expect(node.heard.some((line) => line.startsWith('ordered NEW'))).toBe(true)
+})
+
+test('a release that a seed pushes to a gateway with too much attached is carried on by itself over the borders, and claimed', () => {
+  const [seed, near, far] = ['seed', 'here-1', 'us-0'].map(peer) as [PeerId, PeerId, PeerId]
+  const made = make({ clock: { alice: 1 } })
+  const whole = encodeReleaseGossip({ envelope: made.envelope, attached: [...made.content.values()] })
+  const alone = encodeReleaseGossip({ envelope: made.envelope, attached: [] })
+  const pushed = (maxInlineBytes: number) => {
+    const config = coreConfig({ limits: limitsOf({ maxInlineBytes }) })
+    const node = new BenchNode(config, {
+      bridge: createBridge(config),
+      gateways: {
+        ...NO_GATEWAYS,
+        regions: () => ['here', 'us'] as Name[],
+        of: (region) => [region === 'us' ? far : SELF],
+        stands: (one) => one !== seed,
+      },
+    })
+    node.start()
+    node.peer(seed, { submit: true })
+    node.peer(near)
+    node.peer(far, { region: 'us' })
+    const item = { topic: 'releases', id: made.id as string as Digest, home: 'here' as Name } as const
+    const message = { type: 'announce', item, bytes: whole } as const
+    const effects = node.run(requestOf(1, seed, { protocol: 'bridge', message }))
+    const published = ofKind(effects, 'publish').map(({ bytes }) => bytes)
+    return { published, asked: asked(effects).map(({ peer: to, request }) => [to, request.message]) }
+  }
+  for (const [limit, bytes] of [
+    [whole.length, whole],
+    [whole.length - 1, alone],
+  ] as const) {
+    const { published, asked } = pushed(limit)
+    expect(published).toEqual([bytes])
+    expect(asked).toMatchObject([
+      [far, { type: 'announce', bytes }],
+      [near, { type: 'claim' }],
+    ])
+  }
 })
