@@ -2,6 +2,7 @@
  * The asking side of one comparison with one peer: roots, beacons, digests, entries, then what the other lacks. A
  * round has one request out at a time and ends with the first that gets no answer, but for roots.
  */
+import { LIMITS } from '../../limits.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { AnyReply, BeaconMark, ShortDigest, ShortHash, SyncReply } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
@@ -236,7 +237,9 @@ export class Round {
     }
     for (const hash of lacks) this.#lacks.add(hash)
     if (more) return 'going'
-    this.#isCut ||= this.#runBytes > runBudget(limits) - 2 * limits.maxSyncMessageBytes
+    // A channel that did not fit waits: a twin or two, of envelopes that may be longer here than a message for all.
+    const rest = Math.min(limits.maxSyncMessageBytes, LIMITS.maxSyncMessageBytes + limits.maxEnvelopeBytes)
+    this.#isCut ||= this.#runBytes > runBudget(limits) - 2 * rest
     return this.#nextEntries(step, journey)
   }
 

@@ -48,6 +48,29 @@ describe('with a node that takes more than others', () => {
     expect(parts.map(({ length }) => length)).toEqual(messages)
   })
 
+  it('a short run is all that there is, and a full one is not', () => {
+    const most = { maxSyncMessageBytes: 1024 * 1024, maxSyncRunBytes: 16 * 1024 * 1024 }
+    for (const [count, requests] of [
+      [1, ['digests', 'entries']],
+      [700, ['digests', 'entries', 'digests', 'entries']],
+    ] as const) {
+      const [empty, full] = [new ToyNode('a', ['**'], most), new ToyNode('b', ['**'], most)]
+      fill(full, count)
+      expect(join(empty, full).requests).toEqual(requests)
+      expect([empty.seen(), empty.sync.comparedPeers()]).toEqual([full.seen(), 1])
+    }
+  })
+
+  it('nor is one for which a channel of long envelopes was too much', () => {
+    const most = { maxSyncMessageBytes: 1024 * 1024, maxSyncRunBytes: 16 * 1024 * 1024 }
+    const longer = { ...most, maxEnvelopeBytes: 400 * 1024 }
+    const [empty, full] = [new ToyNode('a', ['**'], longer), new ToyNode('b', ['**'], longer)]
+    for (const number of [1, 2, 3])
+      full.order({ channel: channel(number), counter: 1, text: 'x'.repeat(350_000) })
+    join(empty, full)
+    expect(empty.seen()).toEqual(full.seen())
+  })
+
   it('gives a release that is longer than a run for all to one that takes it', () => {
     const most = { maxSyncMessageBytes: 4 * 1024 * 1024, maxSyncRunBytes: 4 * 1024 * 1024 }
     const [empty, full] = [new ToyNode('a', ['**'], most), new ToyNode('b', ['**'], most)]
