@@ -59,6 +59,11 @@ export const PEERS: readonly WireBound[] = [
       'the asker: what it was given it is not given again',
     ],
     ['REOFFER_MAX_MS', 'and at most', 'the asker: what it was given it is not given again'],
+    [
+      'NEW_SALTS',
+      'runs not looked at, or lost, after which one peer is asked for them at once, one more each `REOFFER_MAX_MS`',
+      'the peer: what it offered it is asked for again later',
+    ],
     ['SLOW_MS', 'two questions of sync together', 'the peer: its connection ends'],
     ['SLOWEST_MS', 'an answer to sync of one who lives', 'the peer: it is asked again, a few times'],
   ]),

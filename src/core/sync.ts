@@ -9,7 +9,7 @@ import type { AnyReply, SyncRequest } from '../model/messages.ts'
 import { ChannelHashes } from './channel-hashes.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId } from './events.ts'
-import { ACCEPTED, type Journey, type Verdict } from './journey.ts'
+import { ACCEPTED, type Journey } from './journey.ts'
 import { Lateness } from './lateness.ts'
 import { Onward } from './onward.ts'
 import { RootBudget, RootRun } from './roots/run.ts'
@@ -25,10 +25,12 @@ import {
   askSync,
   type BeaconBook,
   createSyncPeer,
+  IN_VAIN,
   messageBudget,
   nextOffers,
   offerLive,
   type SyncPeer,
+  takeNewSalt,
 } from './sync/peer.ts'
 import { type Given, Round, type RoundContext, type RoundState } from './sync/round.ts'
 
@@ -42,13 +44,6 @@ export const MAX_UNANSWERED_ALIVE = 5
 /** After a black hole: who else has been silent for so long? */
 const SILENT_MS = 10_000
 const PROBES = 4
-const IN_VAIN: ReadonlySet<Verdict> = new Set([
-  'UNAUTHORISED',
-  'UNSUPPORTED',
-  'MISPLACED',
-  'MALFORMED',
-  'AHEAD',
-])
 export const DEAF_MS = 1_000
 /**
  * So many of what is known count as one that comes to nothing: two peers that give the same at once are both honest, but
@@ -321,6 +316,8 @@ export class Sync implements Stage {
   }
 
   #end(step: Step, peer: PeerId, result: Exclude<RoundState, 'going'> | 'unanswered' | 'gone'): void {
+    const round = this.#rounds.get(peer)
+    if (round?.isIgnored === true) takeNewSalt(step, round.with)
     if (this.#rounds.delete(peer)) step.emit({ kind: 'count', metric: 'sync_rounds', by: 1, label: result })
   }
 

@@ -3,7 +3,7 @@ import { LIMITS, type Limits } from '../../limits.ts'
 import type { Channel, Pattern, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { BeaconMark, ShortDigest, ShortHash, SyncReply, SyncRequest } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
-import type { ChannelFacts, Journey } from '../journey.ts'
+import type { ChannelFacts, Journey, Verdict } from '../journey.ts'
 import { LatestMap, LatestSet } from '../latest.ts'
 import { type Bucket, createBucket } from '../rate.ts'
 import type { Step } from '../step.ts'
@@ -13,6 +13,12 @@ import { saltFrom } from './digests.ts'
 export const REOFFER_MS = 10_000
 export const REOFFER_MAX_MS = 3_600_000
 
+/**
+ * New salts at once, one more as often as all is offered again at last. A salt keys what the peer remembers of its offers, so
+ * with a new one it makes anew those that were not looked at or did not come; of what comes to nothing that would have no end.
+ */
+export const NEW_SALTS = 4
+
 /** Requests for entries in one comparison: the short hashes of 20,000 channels fill so many messages. */
 export const ENTRIES_SHARE = 8
 /** Forgeries before the connection ends, one more each minute: each costs two checks of signatures. */
@@ -20,6 +26,13 @@ export const MAX_FORGED = 16
 /** Of a newer format, or signed by keys unknown here: 0.2 ms each. A publisher of many channels may be ahead of us. */
 export const VAIN_PER_SECOND = 100
 export const VAIN_BURST = 200
+export const IN_VAIN: ReadonlySet<Verdict> = new Set([
+  'UNAUTHORISED',
+  'UNSUPPORTED',
+  'MISPLACED',
+  'MALFORMED',
+  'AHEAD',
+])
 
 /** With both questions, from the first on: what a peer has to answer. */
 export const SLOW_MS = 10_000
@@ -44,8 +57,9 @@ export interface SyncPeer {
   compared: boolean
   /** On this connection it had nothing of what both store: what it has since may be ours. */
   cameEmpty: boolean
-  /** Keys the digests of comparisons we start on this connection. */
-  readonly salt: Uint8Array
+  /** Keys the digests of comparisons we start on this connection; another one only between two of them. */
+  salt: Uint8Array
+  readonly newSalts: Bucket
   theirSalt: Uint8Array | undefined
   /** Requests in a row that went unanswered. */
   unanswered: number
@@ -84,6 +98,7 @@ export function createSyncPeer(
     compared: false,
     cameEmpty: false,
     salt: saltFrom(random),
+    newSalts: createBucket(1_000 / REOFFER_MAX_MS, NEW_SALTS),
     theirSalt: undefined,
     unanswered: 0,
     heardMonoMs: step.now.monoMs,
@@ -98,6 +113,11 @@ export function createSyncPeer(
     vain: createBucket(VAIN_PER_SECOND, VAIN_BURST),
     deafUntilMonoMs: 0,
   }
+}
+
+/** Else the next comparison would be told nothing of what was lost in this one, and look like one with a peer that has no more. */
+export function takeNewSalt({ now, config }: Step, of: SyncPeer): void {
+  if (of.newSalts.take(now.monoMs)) of.salt = saltFrom(config.random)
 }
 
 /** Releases of a channel that a peer may lack, those of the winning place first: `ids` and heads. */

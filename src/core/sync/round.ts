@@ -86,6 +86,11 @@ export class Round {
     return this.#context.index.view(journey, this.with.patterns, step.now.monoMs)
   }
 
+  /** Of what the other offered something was not looked at, or did not come: it counts it as offered all the same. */
+  get isIgnored(): boolean {
+    return this.#isIgnored
+  }
+
   /** Once it is done: all that the other has to offer was looked at. */
   get isWhole(): boolean {
     return !this.#isCut && !this.#isIgnored
@@ -119,6 +124,7 @@ export class Round {
 
   /** No answer. A failed run of roots ends the run, not the round. */
   fail(step: Step, journey: Journey): RoundState {
+    this.#isIgnored ||= this.#phase === 'entries'
     return this.#phase === 'roots' ? this.#afterRoots(step, journey, false) : 'broken'
   }
 

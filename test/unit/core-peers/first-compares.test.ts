@@ -5,7 +5,7 @@
 import { describe, expect, it, test } from 'vitest'
 import { channelHash } from '../../../src/codec/digest.ts'
 import type { Effect } from '../../../src/core/effects.ts'
-import { REOFFER_MS, VAIN_BURST } from '../../../src/core/sync/peer.ts'
+import { NEW_SALTS, REOFFER_MS, VAIN_BURST } from '../../../src/core/sync/peer.ts'
 import { OLD_TO_ONE } from '../../../src/core/sync.ts'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
 import { join, later, ToyNode, talk } from './dialogue.ts'
@@ -148,6 +148,18 @@ test('of peers of which each has more than one run takes none counts before its 
   expect(knows(node, last)).toEqual([true])
 })
 
+/** So much that is known that the peer is not listened to for a moment. */
+function handsOverJunk(node: ToyNode, peer: ToyNode): void {
+  const envelopes = Array.from({ length: OLD_TO_ONE * VAIN_BURST + 1 }, () => new Uint8Array())
+  const request = { protocol: 'sync', message: { type: 'push', envelopes } } as const
+  const { onIngest } = node.bench.journey
+  node.bench.journey.onIngest = () => ({ verdict: 'STALE', provable: false, relayable: false })
+  node.bench.run((step, journey) =>
+    node.sync.onRequest(step, journey, { kind: 'request', id: 1, peer: peer.id, request }),
+  )
+  node.bench.journey.onIngest = onIngest
+}
+
 describe('a run that is not looked at, since its peer has handed over too much that comes to nothing', () => {
   /** @returns what is asked of a peer that was not listened to when it gave its first run */
   function deaf(channels: readonly Channel[]) {
@@ -155,28 +167,63 @@ describe('a run that is not looked at, since its peer has handed over too much t
     const peer = new ToyNode('peer', ['**'], SHORT_RUNS)
     for (const channel of channels) peer.order({ channel, counter: 1 })
     const begun = dials(node, peer)
-    const envelopes = Array.from({ length: OLD_TO_ONE * VAIN_BURST + 1 }, () => new Uint8Array())
-    const request = { protocol: 'sync', message: { type: 'push', envelopes } } as const
-    const { onIngest } = node.bench.journey
-    node.bench.journey.onIngest = () => ({ verdict: 'STALE', provable: false, relayable: false })
-    node.bench.run((step, journey) =>
-      node.sync.onRequest(step, journey, { kind: 'request', id: 1, peer: peer.id, request }),
-    )
-    node.bench.journey.onIngest = onIngest
+    handsOverJunk(node, peer)
     node.order({ channel: 'own/web' as Channel, counter: 1 })
     const { requests } = talk(node, peer, begun)
     expect(node.seen()).toHaveLength(1)
     return { node, peer, requests }
   }
 
-  test('counts once it has come again', () => {
+  test.each([6_000, REOFFER_MS])('counts once it has come again, after %i ms', (ms) => {
     const { node, peer } = deaf([PAYMENTS, WEB])
     expect(node.sync.comparedPeers()).toBe(0)
-    later(node, peer, REOFFER_MS)
+    later(node, peer, ms)
     expect([node.seen(), node.sync.comparedPeers()]).toEqual([peer.seen(), 1])
+  })
+
+  test('comes again at once a few times only: for good it is paused for ever longer', () => {
+    const { node, peer } = deaf([PAYMENTS, WEB])
+    const salts = new Set<string>()
+    let offered = 0
+    for (let at = 0; at < 20; at += 1) {
+      for (const each of [node, peer]) each.bench.pass(6_000)
+      handsOverJunk(node, peer)
+      const effects = node.bench.run((step, journey) => node.sync.onTick(step, journey))
+      for (const effect of effects)
+        if (effect.kind === 'request' && 'salt' in effect.request.message)
+          salts.add(effect.request.message.salt.join())
+      offered += talk(node, peer, effects).envelopes
+    }
+    // The first salt was that of the run before. With the last, both channels come after 10, 20 and 40 s again. One comes from here.
+    expect([node.seen().length, salts.size]).toEqual([1, NEW_SALTS])
+    expect(offered).toBe(2 * (NEW_SALTS + 3) + 1)
   })
 
   test('is not asked for again at once, however long it was: nor would the next be looked at', () => {
     expect(deaf(ALL).requests.filter((type) => type === 'digests')).toHaveLength(1)
   })
+})
+
+test('a run that came to nothing on its way comes again in the next comparison, and only then its peer counts', () => {
+  const [node, peer] = [new ToyNode('node'), seedOf()]
+  const [digests] = dials(node, peer)
+  const answered = (effect: Effect | undefined) =>
+    effect?.kind !== 'request'
+      ? []
+      : peer.bench.run((step, journey) => {
+          const { id, request } = effect
+          peer.sync.onRequest(step, journey, { kind: 'request', id, peer: node.id, request })
+        })
+  const [differ] = answered(digests)
+  const [entries] = node.bench.run((step, journey) => {
+    if (differ?.kind === 'reply') node.sync.onReply(step, journey, differ.id, differ.reply)
+  })
+  const run = answered(entries)
+  expect(run).toMatchObject([{ reply: { message: { envelopes: [{}, {}] } } }])
+  const again = node.bench.run((step, journey) => {
+    if (entries?.kind === 'request') node.sync.onRequestFailed(step, journey, entries.id, 'NET_TIMEOUT', true)
+  })
+  expect([node.seen(), node.sync.comparedPeers()]).toEqual([[], 0])
+  talk(node, peer, again)
+  expect([node.seen(), node.sync.comparedPeers()]).toEqual([peer.seen(), 1])
 })
