@@ -37,6 +37,8 @@ export interface UploadsUnderWay {
 export interface PeersCompared {
   /** Peers that store something of what this node does and were compared with since start. */
   comparedPeers(): number
+  /** There is such a peer, though it may have more than it could hand over yet. */
+  hasReached(): boolean
   /** One of them stores something of this own pattern. */
   hasCompared(pattern: Pattern): boolean
 }
@@ -108,7 +110,7 @@ export class Housekeeping {
     const inTime = step.now.monoMs < until
     if (inTime && !this.#knowsEnough()) return
     this.#node.waitUntilMonoMs = undefined
-    if (!inTime && this.#hooks.sync.comparedPeers() === 0) {
+    if (!inTime && !this.#hooks.sync.hasReached()) {
       const text =
         'no peer that stores any of its channels could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
       step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })

@@ -86,6 +86,10 @@ export class Sync implements Stage {
     return this.#complete.size
   }
 
+  hasReached(): boolean {
+    return this.#complete.hasReached
+  }
+
   /** One of them stores something of this own pattern. */
   hasCompared(pattern: Pattern): boolean {
     return this.#complete.has(pattern)
@@ -324,7 +328,7 @@ export class Sync implements Stage {
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
     round.with.compared ||= round.isWhole
-    if (round.isWhole) this.#complete.note(round.with)
+    this.#complete.note(round.with, round.isWhole)
     this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
     if (round.goesOn(step, journey)) this.#start(step, journey, round.with)

@@ -9,6 +9,7 @@ import type { SyncPeer } from './peer.ts'
 export class ComparedPeers {
   readonly #config: Pick<CoreConfig, 'patterns' | 'limits'>
   readonly #peers = new Set<PeerId>()
+  #hasReached = false
   /** Own ones of which one of them stores something. */
   readonly #patterns = new Set<Pattern>()
 
@@ -20,12 +21,19 @@ export class ComparedPeers {
     return this.#peers.size
   }
 
+  /** Some comparison came to its end, though its peer may have more: thousands of channels take ten of them. */
+  get hasReached(): boolean {
+    return this.#hasReached
+  }
+
   has(pattern: Pattern): boolean {
     return this.#patterns.has(pattern)
   }
 
-  note({ peer, patterns }: Pick<SyncPeer, 'peer' | 'patterns'>): void {
+  note({ peer, patterns }: Pick<SyncPeer, 'peer' | 'patterns'>, isWhole: boolean): void {
     const shared = this.#config.patterns.filter((own) => mayShare([own], patterns))
+    this.#hasReached ||= shared.length > 0
+    if (!isWhole) return
     for (const own of shared) this.#patterns.add(own)
     if (shared.length > 0 && this.#peers.size < this.#config.limits.maxKnownPeers) this.#peers.add(peer)
   }

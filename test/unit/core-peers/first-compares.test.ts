@@ -95,7 +95,7 @@ test('a peer that stores nothing of what is stored here tells nothing of it by a
   const node = new ToyNode('node', ['payments/*', 'team/**'])
   const compared = () => ['payments/*', 'team/**'].map((own) => node.sync.hasCompared(own as Pattern))
   for (const at of [1, 2, 3]) join(node, having(`web ${at}`, [WEB], ['web/**', 'payments/a/b', 'payments']))
-  expect([node.sync.comparedPeers(), compared()]).toEqual([0, [false, false]])
+  expect([node.sync.comparedPeers(), compared(), node.sync.hasReached()]).toEqual([0, [false, false], false])
   join(node, new ToyNode('new', ['payments/prod']))
   expect([node.sync.comparedPeers(), compared()]).toEqual([1, [true, false]])
   join(node, seedOf())
@@ -138,12 +138,14 @@ test('of peers of which each has more than one run takes none counts before its 
     for (const channel of ALL)
       peer.order({ channel, counter: channel === last && peer.id !== 'first' ? 9 : 7 })
   const early: number[] = []
+  let reached = false
   atOnce(node, peers, () => {
     const { facts } = node.bench.journey
     if (node.sync.comparedPeers() > 0 && facts.size < ALL.length) early.push(facts.size)
+    reached ||= node.sync.hasReached() && facts.size < ALL.length
     if (node.sync.comparedPeers() === 3) expect(facts.get(last)?.floor.top.counter).toBe(9)
   })
-  expect(early).toEqual([])
+  expect([early, reached]).toEqual([[], true])
   expect(node.sync.comparedPeers()).toBe(3)
   expect(knows(node, last)).toEqual([true])
 })

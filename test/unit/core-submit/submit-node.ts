@@ -47,7 +47,7 @@ export class SubmitNode {
       peers: { twin: () => undefined },
       gateways: NO_GATEWAYS,
       freshness: NO_BEACONS,
-      sync: { comparedPeers: () => 1, hasCompared: () => true },
+      sync: { comparedPeers: () => 1, hasReached: () => true, hasCompared: () => true },
       submit: this.#submit,
       bridge: {},
     }

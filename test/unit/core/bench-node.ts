@@ -30,6 +30,8 @@ export class BenchNode {
   monoMs = 0
   wallMs = WALL_MS
   compared = 0
+  /** Who has more than a run takes is compared with, and not to the end. */
+  reached = false
   /** Own patterns of which those peers store something; undefined: all. */
   comparedOf: readonly Pattern[] | undefined
   readonly #sessions: Session[] = []
@@ -58,6 +60,7 @@ export class BenchNode {
       freshness: NO_BEACONS,
       sync: {
         comparedPeers: () => this.compared,
+        hasReached: () => this.reached || this.compared > 0,
         hasCompared: (pattern) => this.compared > 0 && (this.comparedOf?.includes(pattern) ?? true),
       },
       submit: { uploads: () => ({ closed: this.#uploadsClosed, named: () => this.#uploads }) },
