@@ -47,10 +47,10 @@ export async function reachSeeds(
   const missed: { address: Address; error: MeshError }[] = []
   const open = new Set(addresses)
   const closed = new AbortController()
+  const met = new AbortController()
   const dials = [...open].map(async (address) => {
     try {
-      const isAlone = () => reached.length === 0
-      const seed = await dialPatiently(dial, address, closed.signal, limits, isAlone)
+      const seed = await overCuts(() => dial(address, closed.signal), limits, met.signal)
       // One seed by two addresses is one holder, and asked once; the other stays for when the first stops working.
       const others = addressesOf.get(seed.peer)
       others?.push(address)
@@ -60,6 +60,7 @@ export async function reachSeeds(
         const own = [address]
         addressesOf.set(seed.peer, own)
         reached.push(lasting(seed, own, dial))
+        met.abort()
       }
     } catch (error) {
       if (!isMeshError(error)) throw error
@@ -94,21 +95,17 @@ const CUT_TRIES = 4
 
 /**
  * A seed cuts a connection that it takes up while too many are not admitted yet, as for seconds where the nodes behind the same
- * address start at once. One that is not there fails at once. @throws MeshError as the last try did
+ * address start at once. One that is not there fails at once.
+ * @param signal it is not wanted any more
+ * @throws MeshError as the last try did
  */
-async function dialPatiently(
-  dial: Dial,
-  address: Address,
-  signal: AbortSignal,
-  { redialMinMs }: Limits,
-  isWanted: () => boolean,
-): Promise<Seed> {
+async function overCuts<T>(run: () => Promise<T>, { redialMinMs }: Limits, signal: AbortSignal): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await dial(address, signal)
+      return await run()
     } catch (error) {
       const isCut = isMeshError(error) && error.details.cut === true
-      if (!isCut || tries === CUT_TRIES || !isWanted()) throw error
+      if (!isCut || tries === CUT_TRIES || signal.aborted) throw error
       const pauseMs = redialMinMs * 2 ** (tries - 1) * (0.5 + Math.random() / 2)
       await delay(pauseMs, undefined, { signal }).catch(() => Promise.reject(error))
     }

@@ -48,6 +48,22 @@ test('A seed that takes a connection up and cuts it is full for a moment: dialle
   expect(await reach([near, silent], 0)).toEqual([1, [near, silent]])
 })
 
+test('A seed that is full is not waited for once another is reached, and is told as what it is', async () => {
+  const cut = new MeshError('NET_UNREACHABLE', 'cut', { cut: true })
+  const dialled: Address[] = []
+  const dial = async (address: Address) => {
+    dialled.push(address)
+    if (address === down) throw cut
+    await delay(5)
+    return new FakeSeed('a')
+  }
+  const startMs = performance.now()
+  const seeds = await reachSeeds([down, near], { ...LIMITS, redialMinMs: 1_000 }, dial)
+  expect([seeds.reached.length, seeds.missed]).toEqual([1, [{ address: down, error: cut }]])
+  expect(dialled).toEqual([down, near])
+  expect(performance.now() - startMs).toBeLessThan(450)
+})
+
 test('A seed that answers too late is closed, and stays among those that were not reached', async () => {
   const late = new FakeSeed('b')
   let closed = false
