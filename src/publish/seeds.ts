@@ -59,7 +59,7 @@ export async function reachSeeds(
       } else {
         const own = [address]
         addressesOf.set(seed.peer, own)
-        reached.push(lasting(seed, own, dial))
+        reached.push(lasting(seed, own, dial, limits, () => reached.every(({ isGone }) => isGone === true)))
         met.abort()
       }
     } catch (error) {
@@ -112,34 +112,75 @@ async function overCuts<T>(run: () => Promise<T>, { redialMinMs }: Limits, signa
   }
 }
 
-/** @param addresses where it was reached, the first first; more may come */
-function lasting(first: Seed, addresses: readonly Address[], dial: Dial): Seed {
+/**
+ * @param addresses where it was reached, the first first; more may come
+ * @param isWanted no other seed that was reached is left
+ */
+function lasting(
+  first: Seed,
+  addresses: readonly Address[],
+  dial: Dial,
+  limits: Limits,
+  isWanted: () => boolean,
+): Seed {
   let seed = first
+  /** Nothing was answered yet, and it was not waited for. */
+  let isNew = true
+  let dialling: Promise<void> | undefined
+  const closed = new AbortController()
+  const again = async () => {
+    await seed.close()
+    seed = await dialInTurn(addresses, dial, closed.signal)
+  }
+  const redial = () => {
+    dialling ??= again().finally(() => {
+      dialling = undefined
+    })
+    return dialling
+  }
+  /** By the seed: who dials is through the handshake before the seed knows who it is, and cuts. */
+  const isCut = (error: unknown): error is MeshError =>
+    isMeshError(error) && error.code === 'NET_UNREACHABLE' && isNew && seed.isGone === true && isWanted()
   return {
     peer: first.peer,
     get isGone() {
       return seed.isGone === true
     },
-    ask: (request, timeoutMs) => seed.ask(request, timeoutMs),
-    close: () => seed.close(),
-    async redial() {
-      await seed.close()
-      seed = await dialInTurn(addresses, dial)
+    async ask(request, timeoutMs) {
+      let isLost = false
+      const attempt = async () => {
+        if (isLost && seed.isGone === true) await redial()
+        try {
+          return await seed.ask(request, timeoutMs)
+        } catch (error) {
+          if (!isCut(error)) throw error
+          isLost = true
+          throw new MeshError(error.code, error.message, { cut: true }, { cause: error })
+        }
+      }
+      return overCuts(attempt, limits, closed.signal).finally(() => {
+        isNew = false
+      })
     },
+    async close() {
+      closed.abort()
+      await seed.close()
+    },
+    redial,
   }
 }
 
 /** @throws MeshError NET_*, as the last of them did */
-async function dialInTurn(addresses: readonly Address[], dial: Dial): Promise<Seed> {
+async function dialInTurn(addresses: readonly Address[], dial: Dial, signal: AbortSignal): Promise<Seed> {
   const last = addresses.length - 1
   for (const address of addresses.slice(0, last)) {
     try {
-      return await dial(address, new AbortController().signal)
+      return await dial(address, signal)
     } catch (error) {
       if (!isMeshError(error)) throw error
     }
   }
-  return dial(addresses[last] as Address, new AbortController().signal)
+  return dial(addresses[last] as Address, signal)
 }
 
 const stillSilent = (address: Address, { otherSeedsMs }: Limits): MeshError =>

@@ -5,6 +5,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Address, Channel } from '../../../src/model/ids.ts'
 import { dialPublisher, type PublishConnection } from '../../../src/net/dial.ts'
 import { newIdentityPem, peerIdOf } from '../../../src/net/identity.ts'
+import { reachSeeds } from '../../../src/publish/seeds.ts'
 import { DIGEST, Scripted } from './scripted.ts'
 
 const ending: (() => Promise<void>)[] = []
@@ -95,6 +96,23 @@ test('a seed without a place for one more stranger is told from one that is not 
   await expect(dial(b.address)).rejects.toMatchObject({ code: 'NET_UNREACHABLE', details: { cut: true } })
   const nobody = b.address.replace(/tcp\/\d+/, 'tcp/1') as Address
   await expect(dial(nobody)).rejects.toMatchObject({ code: 'NET_UNREACHABLE', details: {} })
+})
+
+test('of those that come at once to a seed without places for all, each is answered in the end', async () => {
+  const limits = { ...LIMITS, maxUnadmittedPerAddress: 1, redialMinMs: 200 }
+  const b = await Scripted.start({ limits })
+  ending.push(() => b.stop())
+  b.onRequest = ({ id }) => {
+    b.transport.perform({ kind: 'reply', id, reply: { protocol: 'publish', message: { type: 'noted' } } })
+  }
+  const ask = async () => {
+    const seeds = await reachSeeds([b.address], limits)
+    const reply = await seeds.reached[0]?.ask({ type: 'roots', since: 0 }, 5_000)
+    await seeds.close()
+    return reply?.type
+  }
+  const all = Array.from({ length: 4 }, ask)
+  expect(await Promise.all(all)).toEqual(all.map(() => 'noted'))
 })
 
 test('a lasting identity is the one the seed sees', async () => {

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address } from '../../../src/model/ids.ts'
-import { reachSeeds, redialGone } from '../../../src/publish/seeds.ts'
+import { askSeed, reachSeeds, redialGone, type Seed } from '../../../src/publish/seeds.ts'
 import { FakeSeed } from './fake-seed.ts'
 
 const limits = { ...LIMITS, otherSeedsMs: 20 }
@@ -46,6 +46,73 @@ test('A seed that takes a connection up and cuts it is full for a moment: dialle
   expect(await reach([near, down], 4)).toEqual([1, [near, down, near, near, near]])
   expect(await reach([near], 99)).toEqual(['NET_UNREACHABLE', [near, near, near, near]])
   expect(await reach([near, silent], 0)).toEqual([1, [near, silent]])
+})
+
+describe('A seed that ends a connection behind the handshake, before it answered anything', () => {
+  /** Of the first seed so many connections are cut. */
+  const reach = async (cuts: number, others: Record<string, FakeSeed> = {}) => {
+    const dialled: Address[] = []
+    const dial = async (address: Address) => {
+      dialled.push(address)
+      // Longer than pauses differ.
+      if (address === near && dialled.length > 1) await delay(10)
+      const seed = others[address] ?? new FakeSeed('a')
+      if (others[address] === undefined) seed.isGone = dialled.filter((one) => one === near).length <= cuts
+      return seed
+    }
+    const addresses = [near, ...Object.keys(others)] as Address[]
+    const seeds = await reachSeeds(addresses, { ...limits, redialMinMs: 1 }, dial)
+    const [seed] = seeds.reached
+    const ask = () =>
+      askSeed(seed as Seed, { type: 'roots', since: 0 }, ['root'], limits).then(
+        ({ type }) => type,
+        ({ code }) => code,
+      )
+    return { seed, seeds, dialled, ask }
+  }
+
+  test('is dialled and asked three times more, and not so again', async () => {
+    const some = await reach(3)
+    expect([await some.ask(), some.dialled.length]).toEqual(['root', 4])
+    const all = await reach(99)
+    expect([await all.ask(), all.dialled.length]).toEqual(['NET_UNREACHABLE', 4])
+    expect([await all.ask(), all.dialled.length]).toEqual(['NET_UNREACHABLE', 4])
+  })
+
+  test('is dialled once for all that it is asked at the same time', async () => {
+    const { ask, dialled } = await reach(1)
+    expect([await Promise.all([ask(), ask()]), dialled.length]).toEqual([['root', 'root'], 2])
+  })
+
+  test('is left where another is there', async () => {
+    const other = new FakeSeed('b')
+    const { ask, dialled } = await reach(1, { [down]: other })
+    expect([await ask(), dialled]).toEqual(['NET_UNREACHABLE', [near, down]])
+    other.isGone = true
+    const both = await reach(1, { [down]: other })
+    expect([await both.ask(), both.dialled]).toEqual(['root', [near, down, near]])
+  })
+
+  test('is dialled no more once it was closed', async () => {
+    const { ask, seed, dialled } = await reach(99)
+    const asked = ask()
+    await seed?.close()
+    expect([await asked, dialled.length]).toEqual(['NET_UNREACHABLE', 1])
+  })
+})
+
+test('A seed that has answered is not dialled again by itself when its connection ends', async () => {
+  let dialled = 0
+  const first = new FakeSeed('a')
+  const seeds = await reachSeeds([near], { ...limits, redialMinMs: 1 }, async () => {
+    dialled += 1
+    return first
+  })
+  const [seed] = seeds.reached
+  await seed?.ask({ type: 'roots', since: 0 }, 1)
+  first.isGone = true
+  await expect(seed?.ask({ type: 'roots', since: 0 }, 1)).rejects.toMatchObject({ code: 'NET_UNREACHABLE' })
+  expect(dialled).toBe(1)
 })
 
 test('A seed that is full is not waited for once another is reached, and is told as what it is', async () => {
