@@ -72,7 +72,7 @@ export async function raisedFor(
   return raised.map(({ pattern }) => pattern)
 }
 
-export const lineOf = ({ peer, version, adopted, forked, older, lacks }: PushedTo): string =>
+export const lineOf = ({ peer, version, adopted, forked, older, lacks, unknown }: PushedTo): string =>
   [
     `seed ${short(peer)} is at root ${version}${adopted === 0 ? ' already' : `, ${adopted} new`}`,
     ...(forked === undefined
@@ -86,6 +86,9 @@ export const lineOf = ({ peer, version, adopted, forked, older, lacks }: PushedT
       : [
           `root ${lacks} and those after it were sent, and it does not have them: only one with submit: true keeps what was before it began`,
         ]),
+    ...(unknown === undefined
+      ? []
+      : [`whether it has those before it is not known (${unknown}): hand them out once more`]),
   ].join('; ')
 
 export interface Handed {

@@ -1,5 +1,6 @@
 /** The files that applications read, held against the store of the stopped node that put them there. */
 import { ChannelFolder, releaseOf } from '../activate/channel-folder.ts'
+import { isShort } from '../activate/errors.ts'
 import { type Materialize, ownershipOf } from '../activate/ownership.ts'
 import { readManifest } from '../activate/read-manifest.ts'
 import { differenceOf } from '../activate/tree.ts'
@@ -53,8 +54,10 @@ export async function checkFiles(
       const difference = await differenceOf(where, manifest, ownership, NEVER)
       if (difference !== undefined) problems.push({ where, what: `was changed (${difference})` })
     } catch (error) {
-      if (!isMeshError(error)) throw storeError(error, folder.path)
-      problems.push({ where: folder.path, what: error.message })
+      if (isShort(error)) throw storeError(error, folder.path)
+      // One that cannot be read hides nothing of the others.
+      const { message } = isMeshError(error) ? error : storeError(error, folder.path)
+      problems.push({ where: folder.path, what: message })
     }
   }
   return problems

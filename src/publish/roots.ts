@@ -1,6 +1,6 @@
 /** Trust roots and seeds: brought up to date from them, handed out to them. A root proves itself, whoever carries it. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { isMeshError, MeshError } from '../errors.ts'
+import { type Code, isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId, PeerId } from '../model/ids.ts'
 import type { TrustRoot } from '../model/root.ts'
@@ -79,6 +79,8 @@ export interface PushedTo {
   readonly older?: number
   /** Nor has it this one by now, the first that it was sent of those before its own. */
   readonly lacks?: number
+  /** Why it is not known whether it has those before its own. */
+  readonly unknown?: Code
 }
 
 export interface RootEnvelope {
@@ -104,7 +106,7 @@ export async function pushRoots(
   const { peer } = seed
   const { version } = newest
   if (await has(seed, newest, limits))
-    return { peer, version, adopted: 0, ...(await pushOlder(roots.slice(0, -1), seed, limits)) }
+    return { peer, version, adopted: 0, ...(await olderAt(roots.slice(0, -1), seed, limits)) }
   const lacking = [newest]
   let forked: { forked?: number } = {}
   // Down to the first whose forerunner the seed knows. Of another one it judges itself whether the next follows: so forks end.
@@ -126,6 +128,20 @@ export async function pushRoots(
     }
   }
   return { peer, version, adopted, ...forked }
+}
+
+/** The newest is there, and is what counts: what goes wrong with those before it is told, and ends nothing. */
+async function olderAt(
+  roots: readonly RootEnvelope[],
+  seed: Seed,
+  limits: Limits,
+): Promise<Pick<PushedTo, 'older' | 'lacks' | 'unknown'>> {
+  try {
+    return await pushOlder(roots, seed, limits)
+  } catch (error) {
+    if (!isMeshError(error)) throw error
+    return { unknown: error.code }
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Files that applications read are held against the store, as at a start. */
-import { chmod, mkdir, mkdtemp, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -95,6 +95,14 @@ async function change(path: string, text: string): Promise<void> {
   await writeFile(inSight(path), text)
   await chmod(inSight(path), 0o444)
 }
+
+test('a channel whose files cannot be looked at is damage, and hides nothing else', async () => {
+  await lived()
+  const folder = join(inSight(), '..')
+  await rename(folder, join(dir(), 'aside'))
+  await symlink(folder, folder)
+  expect(await verified()).toMatchObject({ problems: [{ what: expect.stringContaining('ELOOP') }] })
+})
 
 test('nothing in sight of what is active is damage; a tree that the store does not know cannot be judged', async () => {
   await lived()

@@ -167,3 +167,14 @@ test('one that does not keep them is named, with the first', async () => {
   const seed = begunAt(NEXT, false)
   expect(await push(seed, ROOT, OURS, NEXT)).toEqual({ peer: seed.peer, version: 3, adopted: 0, lacks: 1 })
 })
+
+test('where those before its own cannot be asked for it has the newest all the same', async () => {
+  const seed = begunAt(NEXT)
+  const ask = seed.ask.bind(seed)
+  seed.ask = async (request) =>
+    request.type === 'roots' && request.since < 2
+      ? { type: 'refused', code: 'STORE_FAILED', text: 'the disk' }
+      : ask(request)
+  const unknown = 'STORE_FAILED'
+  expect(await push(seed, ROOT, OURS, NEXT)).toEqual({ peer: seed.peer, version: 3, adopted: 0, unknown })
+})
