@@ -32,7 +32,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxControlGossipBytes: 'a root of 60 KiB',
   maxSyncMessageBytes: 'three envelopes of the greatest size, hundreds of common ones',
   maxBlockMessageBytes:
-    'a block and what names it; what is set lower bounds the blocks that are taken, and others are read up to this',
+    'a block and what names it; set lower it bounds nothing, as blocks of others are read up to this: `maxBlockBytes` bounds those that are taken',
   maxPublishMessageBytes: 'a root of 60 KiB; pages and blocks have the bound of blocks',
   admitDeadlineMs: 'thirty roots come one by one over a slow link; a root that advances renews it',
   syncDeadlineMs: 'a black hole must be found long before a fleet should have healed',
