@@ -21,7 +21,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
 
 const EXIT_HELP = `
 Exit codes: 0 done, 1 failed, 2 wrong input (command line, configuration, key, file), 3 refused (signature, trust,
-order), 4 unreachable or timed out.
+order), 4 unreachable, timed out, or too busy to the end.
 
 Start with: confmesh demo, or confmesh init fleet
 `
