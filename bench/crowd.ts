@@ -13,7 +13,7 @@ import { line, type Spread, spread } from './spread.ts'
 
 /**
  * Two for each core: each compiles the same code and collects its own garbage, and ten of them on two cores wait for one
- * another. The last of 500 nodes had a release after 2.7 s with ten, 2.0 s with four, 2.0 and 2.7 s with two, whose turns are long.
+ * another. At one build the last of 500 nodes had a release after 2.8 s with ten, 2.0 s with four; with two their turns are long.
  */
 const PROCESSES = 2 * availableParallelism()
 /** What is measured is the seed, and in a fleet it has a machine of its own: nodes leave it the cores. */
