@@ -7,17 +7,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { Client } from '../../../src/client/index.ts'
 import { CHANNEL, FakeNode, type Served, serve } from './fake-node.ts'
+import { waits } from './short-waits.ts'
 
-/** How long the client meant to wait, each time; it waits less. */
-const waits: number[] = []
-vi.mock(import('node:timers/promises'), async (original) => {
-  const timers = await original()
-  const setTimeout: typeof timers.setTimeout = (ms, value, options) => {
-    waits.push(ms ?? 0)
-    return timers.setTimeout(5, value, options)
-  }
-  return { ...timers, setTimeout }
-})
+vi.mock(import('node:timers/promises'), async (original) =>
+  (await import('./short-waits.ts')).shortWaits(original),
+)
 
 /** Streams are answered by the one that is ahead, all else by the other until the client has waited so often. */
 let [ahead, behind]: readonly FakeNode[] = []

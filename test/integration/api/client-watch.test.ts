@@ -10,17 +10,11 @@ import { Client, type Snapshot, type WatchOptions } from '../../../src/client/in
 import { MeshError } from '../../../src/errors.ts'
 import type { ReleaseId } from '../../../src/model/ids.ts'
 import { CHANNEL, FakeNode, type Served, serve, sha } from './fake-node.ts'
+import { waits } from './short-waits.ts'
 
-/** How long the client meant to wait, each time; it waits less. */
-const waits: number[] = []
-vi.mock(import('node:timers/promises'), async (original) => {
-  const timers = await original()
-  const setTimeout: typeof timers.setTimeout = (ms, value, options) => {
-    waits.push(ms ?? 0)
-    return timers.setTimeout(5, value, options)
-  }
-  return { ...timers, setTimeout }
-})
+vi.mock(import('node:timers/promises'), async (original) =>
+  (await import('./short-waits.ts')).shortWaits(original),
+)
 
 let node: FakeNode
 let served: Served

@@ -26,9 +26,7 @@ const dir = (): string => join(data, 'files')
 const floorDir = (): string => join(dir(), '.confmesh', ROOT.fleetId.slice(0, 8))
 const inSight = (...path: string[]): string => join(dir(), CHANNEL, 'current', ...path)
 
-/** A node that was started, activated this release, and stopped. */
-async function lived(): Promise<void> {
-  await mkdir(dir())
+async function opened(): Promise<LevelStore> {
   const store = new LevelStore({
     dir: join(data, 'store'),
     floorDir: floorDir(),
@@ -38,6 +36,13 @@ async function lived(): Promise<void> {
   })
   await store.open()
   await store.load()
+  return store
+}
+
+/** A node that was started, activated this release, and stopped. */
+async function lived(): Promise<void> {
+  await mkdir(dir())
+  const store = await opened()
   const { id: release, envelope } = made
   const active = { release, epoch: 1, activatedAt: 0, soaked: true }
   await store.commit(
@@ -112,15 +117,7 @@ test('nothing in sight of what is active is damage; a tree that the store does n
   })
   await rm(join(data, 'store'), { recursive: true })
   await rename(join(dir(), 'aside'), inSight())
-  const bare = new LevelStore({
-    dir: join(data, 'store'),
-    floorDir: floorDir(),
-    fleetId: ROOT.fleetId,
-    limits: LIMITS,
-    log: { note: () => {} },
-  })
-  await bare.open()
-  await bare.load()
+  const bare = await opened()
   await bare.commit([{ kind: 'floor', floor: floorOf(made) }], true)
   await bare.close()
   expect(await verified()).toMatchObject({
