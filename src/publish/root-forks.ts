@@ -3,7 +3,7 @@ import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { PeerId } from '../model/ids.ts'
 import { ADOPTION_CODES, adopt, type KeptRoot, type RootChain, startChain } from '../trust/chain.ts'
-import { toFollow } from '../trust/root-rules.ts'
+import { toFollow, toOutrank } from '../trust/root-rules.ts'
 import { AnotherRoot, inItsPlace, type RootEnvelope, rootAt } from './roots.ts'
 import { askPatiently, type Seed } from './seeds.ts'
 
@@ -121,14 +121,20 @@ function cutOff(
   const { adoption } = adopt(other, next.envelope, limits)
   if (adoption.kind === 'adopted') return undefined
   const says = `seed ${peer} has another root ${version} and would refuse root ${version + 1}: ${adoption.text}`
+  const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, limits).current
   // Made anew beside that it would be one fork more.
-  if (known > version)
+  if (known > version) {
+    const above = toOutrank(other.current, rootOf(roots.at(-1) ?? next))
+    const first =
+      above.length === 0
+        ? ''
+        : `raise the epoch of ${above.map((pattern) => `'${pattern}'`).join(', ')} (confmesh trust raise-epoch), push and publish there again, `
     return new AnotherRoot(
       'TRUST_ROOT_FORK',
-      `${says}; others have that one already, so that no later root brings this seed back: leave it out, and start it on an empty store with the newest root (docs/operations.md#root-fork)`,
-      { seed: peer, version },
+      `${says}; others have that one already, so that no later root brings this seed back: leave it out, ${first}and start it on an empty store with the newest root (docs/operations.md#root-fork)`,
+      { seed: peer, version, raise: above.join(' ') },
     )
-  const rootOf = ({ envelope }: RootEnvelope) => startChain(envelope, limits).current
+  }
   const raise = toFollow(other.current, rootOf(ours), rootOf(next))
   const options = raise.map((pattern) => ` --raise '${pattern}'`).join('')
   const after = at + 2 < roots.length ? ' (and those after it)' : ''

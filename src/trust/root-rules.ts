@@ -1,6 +1,6 @@
 import { MeshError } from '../errors.ts'
 import type { Pattern } from '../model/ids.ts'
-import { covers } from '../model/pattern.ts'
+import { covers, overlaps } from '../model/pattern.ts'
 import type { EpochEntry, Publisher, TrustRoot } from '../model/root.ts'
 import { importPublicKey } from './public-key.ts'
 
@@ -51,6 +51,22 @@ export function toFollow(other: TrustRoot, own: TrustRoot, next: TrustRoot): rea
   ].map(({ pattern }) => pattern)
   const losing = narrowed(other, next).flatMap(({ patterns }) => patterns)
   return [...new Set([...alone, ...losing])].sort()
+}
+
+/**
+ * What has to be raised before nodes of another line of roots begin anew under the newest: they keep their floors, which stand
+ * above whatever is to come where that line alone raised an epoch, or where who published there counts no more.
+ */
+export function toOutrank(other: TrustRoot, newest: TrustRoot): readonly Pattern[] {
+  const epochUnder = (pattern: Pattern) =>
+    Math.max(1, ...other.epochs.filter((entry) => overlaps(entry.pattern, pattern)).map(({ value }) => value))
+  const ended = narrowed(other, newest)
+    .flatMap(({ patterns }) => patterns)
+    .map((pattern) => ({ pattern, value: epochUnder(pattern) + 1 }))
+  const isRaised = ({ pattern, value }: EpochEntry) =>
+    newest.epochs.some((entry) => covers(entry.pattern, pattern) && entry.value >= value)
+  const lacking = [...other.epochs, ...ended].filter((entry) => !isRaised(entry))
+  return [...new Set(lacking.map(({ pattern }) => pattern))].sort()
 }
 
 /** Publishers of `old` that lost a key, a pattern or their place, or need more signatures than before. */

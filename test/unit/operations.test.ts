@@ -31,6 +31,11 @@ const anchorsOf = (text: string): Set<string> =>
     ),
   )
 const namesIn = (expr: string): string[] => expr.match(/\bconfmesh_\w+/g) ?? []
+/** Without its heading. */
+const sectionOf = (title: string): string => {
+  const [, after = ''] = operations.split(new RegExp(`^#+ ${title}$`, 'm'))
+  return after.split(/^#+ /m)[0] ?? ''
+}
 
 test('docs/metrics.md is what the table says; npm run docs:metrics writes it', () => {
   expect(read('metrics.md')).toBe(metricsDocument())
@@ -102,6 +107,13 @@ describe('operations.md', () => {
     )
     expect(named).not.toEqual([])
     expect(named.filter((name) => !(name in COMMANDS))).toEqual([])
+  })
+
+  test('before a host of a lost root begins anew, what that root raised is raised', () => {
+    const section = sectionOf('root-fork').replaceAll('\n', ' ')
+    const at = section.indexOf('trust raise-epoch PATTERN')
+    expect(at).toBeGreaterThan(0)
+    expect(at).toBeLessThan(section.indexOf('on an empty'))
   })
 
   test('links lead to sections that there are', () => {

@@ -1,15 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
+import { ChannelHashes } from '../../../src/core/channel-hashes.ts'
+import { entryOf } from '../../../src/core/freshness/beacon-pages.ts'
 import { createRoots } from '../../../src/core/roots.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
+import { placeBefore } from '../../../src/model/place.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { renew } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { key } from '../trust/fixtures.ts'
-import { PEER, ROOT, rootBytes, withLimits } from './fleet.ts'
+import { BenchNode, comes } from './bench-node.ts'
+import { floorOf, make, PEER, ROOT, raised, rootBytes, withLimits } from './fleet.ts'
 
 const two = renew(ROOT, ROOT.expires + 1_000)
 const three = renew(two, ROOT.expires + 2_000)
@@ -239,4 +243,24 @@ test('a peer is asked for roots once a minute; of too many the one asked longest
   expect([ask(PEER, 0), ask(PEER, 59_999), ask(PEER, 60_000)]).toEqual([true, false, true])
   expect([ask('b', 60_001), ask('c', 60_002)]).toEqual([true, true])
   expect([ask('b', 60_003), ask(PEER, 60_004)]).toEqual([false, true])
+})
+
+test('a floor of an epoch that another line of roots raised keeps out all else, until the newest raises it, too', () => {
+  const floor = { ...floorOf(make({ clock: { alice: 1 } })), top: placeBefore(2), ids: [] }
+  const begin = (root: TrustRoot) => {
+    const node = new BenchNode({ root: rootBytes(root) })
+    node.persist(node.start({ roots: [], floors: [floor, floor] }))
+    const made = make({ clock: { alice: 9 }, header: { root: root.version } })
+    comes(node, made)
+    return { node, made }
+  }
+  const { node: lost } = begin(three)
+  expect(lost.view().channels[0]).toMatchObject({ top: placeBefore(2), target: undefined, state: 'empty' })
+  // And to whoever hears its beacon it names a place that nobody else has.
+  lost.inside((_, journey) => {
+    const entries = [...journey.channels()].map((facts) => entryOf(journey, facts, new ChannelHashes()))
+    expect(entries).toMatchObject([{ top: placeBefore(2), target: 'none' }])
+  })
+  const { node: mended, made } = begin(raised(three))
+  expect(mended.view().channels[0]).toMatchObject({ target: made.id })
 })

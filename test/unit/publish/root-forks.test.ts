@@ -1,11 +1,11 @@
 /** What seeds have in the place of ours, before any is handed the newest. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { PeerId } from '../../../src/model/ids.ts'
+import type { Pattern, PeerId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { requireTakenByAll } from '../../../src/publish/root-forks.ts'
 import type { Seed } from '../../../src/publish/seeds.ts'
-import { renew } from '../../../src/trust/edit.ts'
+import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
 import { ROOT, rootBytes } from '../core/fleet.ts'
 import { FakeSeed } from './fake-seed.ts'
 
@@ -51,4 +51,29 @@ test('one that is slow keeps no other waiting', async () => {
   await vi.waitFor(() => expect(quick.asked).toContain('roots'))
   resolve()
   expect(await looked).toEqual(new Map())
+})
+
+test('of a seed that no root brings back it is said what its own root raised: the floors that it keeps stand above the rest', async () => {
+  const [two, theirs] = [renew(ROOT, ROOT.expires + 1_000), raiseEpoch(ROOT, 'app/*' as Pattern)]
+  const three = renew(two, ROOT.expires + 2_000)
+  const [lost, taking] = [new FakeSeed('a'), new FakeSeed('b')]
+  for (const root of [ROOT, theirs]) lost.roots.set(root.version, rootBytes(root))
+  for (const root of [ROOT, two, three]) taking.roots.set(root.version, rootBytes(root))
+  const said = async (...more: TrustRoot[]) => {
+    const roots = [ROOT, two, three, ...more].map((root) => ({
+      version: root.version,
+      envelope: rootBytes(root),
+    }))
+    return (await requireTakenByAll(roots, [lost, taking], LIMITS)).get(lost)
+  }
+  expect(await said()).toMatchObject({
+    message: expect.stringMatching(
+      /leave it out, raise the epoch of 'app\/\*' \(confmesh trust raise-epoch\), push and publish there again, and start it on/,
+    ),
+    details: { raise: 'app/*' },
+  })
+  expect(await said(raiseEpoch(three, 'app/**' as Pattern))).toMatchObject({
+    message: expect.stringContaining('leave it out, and start it on'),
+    details: { raise: '' },
+  })
 })

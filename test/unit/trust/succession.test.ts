@@ -9,7 +9,7 @@ import { adopt, startChain } from '../../../src/trust/chain.ts'
 import { describeChange } from '../../../src/trust/describe.ts'
 import * as edits from '../../../src/trust/edit.ts'
 import { epochOf } from '../../../src/trust/epoch.ts'
-import { checkSuccession } from '../../../src/trust/root-rules.ts'
+import { checkSuccession, toOutrank } from '../../../src/trust/root-rules.ts'
 import { raiseEpochs } from '../../../src/trust/successor.ts'
 import {
   channel,
@@ -289,5 +289,33 @@ describe('edits', () => {
     expect(says(edits.renew(root, EXPIRES + 86_400_000))).toMatch(
       /expires 2030-01-01T00:00:00Z -> 2030-01-02T00:00:00Z[\s\S]*no channel gets a new epoch/,
     )
+  })
+})
+
+describe('what the newest root has to raise above another line of roots', () => {
+  const root = rootOne([spec(), spec({ name: name('web'), patterns: [pattern('web')] })])
+  const later = (to: TrustRoot, ...raised: string[]) =>
+    raised.map(pattern).reduce(edits.raiseEpoch, edits.renew(edits.renew(to, EXPIRES), EXPIRES))
+  const to = (key: (typeof otherKey)['public']) =>
+    edits.changePublisherKeys(root, name('web'), { add: [key], remove: [publisherKey.id] })
+  const rotated = to(otherKey.public)
+  const raised = edits.raiseEpoch(root, pattern('pay/*'))
+  const partner = spec({ name: name('partner'), patterns: [pattern('partner/*')] })
+
+  it.each<[string, TrustRoot, TrustRoot, string[]]>([
+    ['nothing, where that one raised nothing', edits.renew(root, EXPIRES), rotated, []],
+    ['what that one raised alone', raised, later(rotated), ['pay/*']],
+    ['not what has been raised since', raised, later(root, 'pay/**'), []],
+    ['not what both raised', raised, edits.raiseEpoch(root, pattern('**')), []],
+    ['what that one rotated', rotated, later(root), ['web']],
+    ['what both rotated, each to a key of its own', rotated, to(thirdKey.public), ['web']],
+    [
+      'what a publisher had whom it alone names',
+      edits.addPublisher(root, partner, { replace: false }),
+      later(root),
+      ['partner/*'],
+    ],
+  ])('%s', (_, other, newest, patterns) => {
+    expect(toOutrank(other, newest)).toEqual(patterns)
   })
 })
