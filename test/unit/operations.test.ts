@@ -109,6 +109,19 @@ describe('operations.md', () => {
     expect(named.filter((name) => !(name in COMMANDS))).toEqual([])
   })
 
+  test('of a seed that was broken into it says first that nothing may be brought to it any more', () => {
+    const entry = /^\*\*Freshness key[\s\S]*?\n\n/m.exec(sectionOf('Stolen key'))?.[0] ?? ''
+    const steps = [
+      'out of all pipelines',
+      '`seeds` of all',
+      '#replace-a-seed',
+      '#remove-a-node',
+      '#remove-a-pool',
+    ]
+    const at = steps.map((step) => entry.replaceAll('\n', ' ').indexOf(step))
+    expect(at).toEqual(at.filter((place) => place >= 0).toSorted((a, b) => a - b))
+  })
+
   test('before a host of a lost root begins anew, what that root raised is raised', () => {
     const section = sectionOf('root-fork').replaceAll('\n', ' ')
     const at = section.indexOf('trust raise-epoch PATTERN')
