@@ -10,7 +10,9 @@ import { FLEET, FORMAT_RECORD, readRecord } from './records.ts'
 export function checkFormat(format: number, dir: string): void {
   if (format >= OLDEST_FORMAT && format <= FORMAT) return
   const advice =
-    format > FORMAT ? 'it was written by a newer build; upgrade this node' : 'no build of this line wrote it'
+    format > FORMAT
+      ? 'it was written by a newer build; upgrade this node, or remove this folder alone, as a lost store'
+      : 'no build of this line wrote it'
   throw new MeshError('STORE_VERSION', `${dir} has format ${format}, this build knows ${FORMAT}: ${advice}`, {
     format,
     known: FORMAT,

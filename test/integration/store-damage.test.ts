@@ -283,7 +283,7 @@ test('damage is set aside with the store it was in, the sound rest goes on, and 
 })
 
 test.each([
-  ['newer', FORMAT + 1, 'upgrade this node'],
+  ['newer', FORMAT + 1, 'upgrade this node, or remove this folder alone, as a lost store'],
   ['unknown', 0, 'no build of this line wrote it'],
 ])('a store of a %s format is refused, and left as it is', async (_, format, advice) => {
   const base = await newFolder()

@@ -122,6 +122,13 @@ describe('operations.md', () => {
     expect(at).toEqual(at.filter((place) => place >= 0).toSorted((a, b) => a - b))
   })
 
+  test('the way back from a newer store, here and with its code, loses the store and nothing else', () => {
+    expect(sectionOf('Upgrade')).toMatch(/`STORE_VERSION`[\s\S]*remove `store` [\s\S]*nothing else/)
+    const [row = ''] = /^\| `STORE_VERSION` .*$/m.exec(read('errors.md')) ?? []
+    expect(row).toMatch(/`store` [^|]*alone/)
+    expect(row).not.toContain('empty folder')
+  })
+
   test('before a host of a lost root begins anew, what that root raised is raised', () => {
     const section = sectionOf('root-fork').replaceAll('\n', ' ')
     const at = section.indexOf('trust raise-epoch PATTERN')
