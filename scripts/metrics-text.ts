@@ -11,7 +11,7 @@ const INTRODUCTION = `# Metrics
 
 A node answers \`GET /metrics\` in the text form of Prometheus, on the address of \`api.listen\`; with \`api.tokenFile\` set,
 send the token as for every other route. Rules for alerts: [alerts.yaml](alerts.yaml), each with the section of
-[operations.md](operations.md) that says what to do.
+[operations.md](operations.md) that says what to do; they take the scrape job to be named \`confmesh\`.
 
 No metric has a label whose values come from peers or publishers, but for \`region\`: that is what the certificates of
 admitted peers say. Times are seconds. The default metrics of a Node process (memory, CPU, event loop, garbage collection) are

@@ -30,7 +30,8 @@ const anchorsOf = (text: string): Set<string> =>
         .replaceAll(' ', '-'),
     ),
   )
-const namesIn = (expr: string): string[] => expr.match(/\bconfmesh_\w+/g) ?? []
+/** `up` is what Prometheus itself says of a node that it scrapes. */
+const namesIn = (expr: string): string[] => expr.match(/\bconfmesh_\w+|^up\b/g) ?? []
 /** Without its heading. */
 const sectionOf = (title: string): string => {
   const [, after = ''] = operations.split(new RegExp(`^#+ ${title}$`, 'm'))
@@ -42,7 +43,7 @@ test('docs/metrics.md is what the table says; npm run docs:metrics writes it', (
 })
 
 describe('alerts', () => {
-  const known = new Set(METRIC_ROWS.map(({ name }) => name))
+  const known = new Set(['up', ...METRIC_ROWS.map(({ name }) => name)])
   const anchors = anchorsOf(operations)
 
   test.each(rules)('$alert asks for metrics that there are', ({ expr }) => {
@@ -87,6 +88,25 @@ describe('alerts', () => {
     const slow = rules.find(({ alert }) => alert === 'ConfmeshFetchSlow')?.expr ?? ''
     expect(namesIn(slow)).toEqual(['confmesh_fetch_age_seconds', 'confmesh_fetch_blocks_missing'])
     expect(slow).toMatch(/ and delta\(confmesh_fetch_blocks_missing\[5m\]\) >= 0$/)
+  })
+
+  test('a node that is gone is one of them: of it there is no series of its own', () => {
+    const down = rules.find(({ expr }) => expr === 'up{job="confmesh"} == 0')
+    expect(down?.annotations.runbook).toBe('docs/operations.md#down')
+    const listed = [...sectionOf('down').matchAll(/`([A-Z]+_[A-Z_]*)\*?`/g)].map(([, code = '']) => code)
+    expect(listed.filter((code) => !CODES.some((one) => one.startsWith(code)))).toEqual([])
+    for (const code of ['CONFIG_', 'STORE_LOCKED', 'STORE_VERSION', 'NET_LISTEN', 'ACTIVATE_UNSAFE_DIR'])
+      expect(listed).toContain(code)
+  })
+
+  test('so is what is active and cannot be read here, which is fetching without a fetch', () => {
+    const [unreadable] = rules.filter(({ expr }) => expr.includes('state="fetching"'))
+    expect(unreadable?.expr).toMatch(/ > 0 and ignoring \(state\) confmesh_fetch_age_seconds == 0$/)
+    expect(sectionOf('fetching')).toContain(`\`${unreadable?.alert}\``)
+  })
+
+  test('so is a second process with the identity of a node', () => {
+    expect(rules.filter(({ expr }) => expr.includes('code="NET_DUPLICATE_ID"'))).toHaveLength(1)
   })
 
   test('none is there twice', () => {
