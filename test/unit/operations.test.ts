@@ -109,6 +109,12 @@ describe('alerts', () => {
     expect(rules.filter(({ expr }) => expr.includes('code="NET_DUPLICATE_ID"'))).toHaveLength(1)
   })
 
+  const counted = rules.filter(({ expr }) => expr.includes('increase('))
+  test.each(counted)('$alert sees what was counted before the first scrape, too', ({ expr }) => {
+    const [, counter = ''] = /^increase\((.+)\[15m\]\) > 0 or /.exec(expr) ?? []
+    expect(expr).toBe(`increase(${counter}[15m]) > 0 or (${counter} > 0 unless ${counter} offset 15m)`)
+  })
+
   test('none is there twice', () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length)
   })
