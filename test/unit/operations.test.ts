@@ -162,6 +162,13 @@ describe('operations.md', () => {
     expect(at).toBeLessThan(section.indexOf('on an empty'))
   })
 
+  test('what one host alone says to be over may be its clock', () => {
+    expect(sectionOf('root-expiry')).toMatch(/one host alone .*clock/)
+    expect(
+      operations.match(/expired`[\s\S]{0,100}?publish again; on one host alone:? set its clock/g),
+    ).toHaveLength(2)
+  })
+
   test('links lead to sections that there are', () => {
     const anchors = anchorsOf(operations)
     const links = [...operations.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)

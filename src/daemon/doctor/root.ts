@@ -21,7 +21,8 @@ export async function checkRoot(config: NodeConfig): Promise<Finding> {
   }
   const left = root.expires - Date.now()
   const until = `version ${root.version}, expires ${new Date(root.expires).toISOString().slice(0, 10)}`
-  const renew = 'confmesh trust renew, then confmesh trust push'
+  const renew =
+    'confmesh trust renew, then confmesh trust push; on this host alone: its clock is wrong, or it lacks a newer root'
   if (left <= 0) return wrong(check, `${until}: its time is over, nothing new is activated`, renew)
   if (left < WARN_MS) return wrong(check, `${until}: in ${Math.ceil(left / DAY_MS)} days`, renew)
   return fine(check, until)

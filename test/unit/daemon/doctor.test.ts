@@ -1,8 +1,21 @@
-import { expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
+import { encodeRoot } from '../../../src/codec/root.ts'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkClock, judgeClock, type SeedClock } from '../../../src/daemon/doctor/clock.ts'
 import { judgeBeacons } from '../../../src/daemon/doctor/freshness.ts'
+import { checkRoot } from '../../../src/daemon/doctor/root.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { KeyId, PeerId } from '../../../src/model/ids.ts'
+import { signEnvelope } from '../../../src/trust/signing.ts'
+import { EXPIRES, rootKeys, rootOne } from '../trust/fixtures.ts'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 const NOW_MS = Date.UTC(2030, 0, 1)
 const ALLOWED_MS = 300_000
@@ -95,3 +108,25 @@ test('a root that cannot be read leaves clocks what init writes into one: 300 s'
   expect(await checkClock(config, [seed('a', 290_000)])).toMatchObject({ ok: true })
   expect(await checkClock(config, [seed('a', 310_000)])).toMatchObject({ ok: false })
 })
+
+test.each([
+  [-1, 'in 1 days'],
+  [1, 'its time is over'],
+])(
+  'a root that ends, or has ended, on one host alone tells of its clock: %i h after',
+  async (hours, text) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: EXPIRES + hours * 3_600_000 })
+    const data = mkdtempSync(join(tmpdir(), 'confmesh-doctor-'))
+    const root = join(data, 'root.json')
+    writeFileSync(root, encodeEnvelopeJson(signEnvelope('root', encodeRoot(rootOne()), rootKeys)))
+    const finding = await checkRoot({ root, data, limitsInForce: LIMITS } as NodeConfig)
+    rmSync(data, { recursive: true })
+    expect(finding).toMatchObject({
+      ok: false,
+      text: expect.stringContaining(text),
+      advice: expect.stringMatching(
+        /^confmesh trust renew.*on this host alone: its clock is wrong, or it lacks/,
+      ),
+    })
+  },
+)
