@@ -18,7 +18,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxPublishers: 'of one root; it must fit its 60 KiB',
   maxKeysPerRole: 'no more signatures are tried on an envelope',
   maxPatternsPerPublisher: 'of one root; it must fit its 60 KiB',
-  maxEpochs: 'of one root; it must fit its 60 KiB',
+  maxEpochs: 'of one root; it must fit its 60 KiB; the tool names a pattern that takes the place of several',
   maxRemoved: 'of one root; the tool drops entries that have ended',
   maxCritical: 'names a build has to know; there are two so far',
   maxPatterns: 'channel patterns a node may subscribe to',

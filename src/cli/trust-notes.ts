@@ -1,7 +1,9 @@
 /** What a step of the root leads to beside what it says: from both roots alone, so that everybody who signs hears the same. */
 import { formatTime } from '../codec/json-fields.ts'
+import { LIMITS } from '../limits.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { raisedBy } from '../trust/describe.ts'
+import { roomier } from '../trust/successor.ts'
 
 export const notesOn = (old: TrustRoot, next: TrustRoot): readonly string[] => [
   ...onEpochs(old, next),
@@ -15,6 +17,17 @@ function onEpochs(old: TrustRoot, next: TrustRoot): string[] {
   if (raisedBy(old, next).length === 0) return []
   return [
     "no host goes back to what is of an ended epoch: until a release of the new one has soaked there, one that fails its health check stays; publish first what is known to pass it, such as what runs now, unless that may be a thief's",
+    ...onRoom(next),
+  ]
+}
+
+/** So many epochs are told of: a quarter of what a root may have is left, and no key has been stolen yet. */
+const MANY_EPOCHS = (3 * LIMITS.maxEpochs) / 4
+
+function onRoom({ epochs }: TrustRoot): string[] {
+  if (epochs.length < MANY_EPOCHS) return []
+  return [
+    `a root may have ${LIMITS.maxEpochs} epochs, and this one has ${epochs.length}: one goes only where a pattern that covers it is raised, so make room while there is time for the releases that this needs, such as by confmesh trust raise-epoch '${roomier(epochs, MANY_EPOCHS - 1)}'`,
   ]
 }
 

@@ -7,7 +7,7 @@ import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { KeyId, Name, Pattern, PeerId } from '../model/ids.ts'
 import type { PublicKey, Publisher, Role, TrustRoot } from '../model/root.ts'
-import { byName, raiseEpochs, successor } from './successor.ts'
+import { byName, raiseEpochs, roomier, successor } from './successor.ts'
 
 export interface PublisherSpec {
   readonly name: Name
@@ -184,8 +184,13 @@ const removalsOf = ({ removed: { peers, pools } }: TrustRoot): ReadonlyMap<strin
     ...pools.map((pool) => [`pool ${pool.key}`, pool] as const),
   ])
 
-/** Once those that have ended are gone. @throws MeshError USAGE where more are shut out than a root may name */
-export function requireRoom({ removed, version }: TrustRoot, { maxRemoved }: Limits): void {
+/** Once those that have ended are gone. @throws MeshError USAGE where more are shut out, or have an epoch, than a root may name */
+export function requireRoom({ removed, version, epochs }: TrustRoot, limits: Limits): void {
+  const { maxRemoved, maxEpochs } = limits
+  if (epochs.length > maxEpochs)
+    throw usage(
+      `root ${version} would have ${epochs.length} epochs, and may ${maxEpochs}; raise with this change, too, a pattern that takes the place of several: --raise '${roomier(epochs, maxEpochs)}' (trust rotate: without --seed); all channels that it matches need a release under the new root then`,
+    )
   const lists = [
     ['nodes', removed.peers.length, 'remove-node PEER'],
     ['pools', removed.pools.length, 'remove-pool DIGEST'],

@@ -55,6 +55,32 @@ export function raiseEpochs(
   return [...kept, ...raised].sort((a, b) => compareText(a.pattern, b.pattern) || a.value - b.value)
 }
 
+/**
+ * What to raise so that at most so many entries are left: the narrowest of all patterns above them that makes so much room,
+ * since whatever else it covers gets a new epoch, too.
+ */
+export function roomier(epochs: readonly EpochEntry[], most: number): Pattern {
+  const patterns = epochs.map(({ pattern }) => pattern)
+  const above = patterns.flatMap((pattern) => {
+    const segments = pattern.split('/')
+    const at = (depth: number, end: string) => [...segments.slice(0, depth), end].join('/') as Pattern
+    return segments.flatMap((_, depth) => [at(depth, '*'), at(depth, '**')])
+  })
+  const depth = (pattern: Pattern) => pattern.split('/').length
+  const isDeep = (pattern: Pattern) => Number(pattern.endsWith('**'))
+  const [best] = [...new Set(above)]
+    .map((pattern) => ({ pattern, swept: patterns.filter((one) => covers(pattern, one)).length }))
+    .filter(({ swept }) => patterns.length - swept + 1 <= most)
+    .sort(
+      (a, b) =>
+        depth(b.pattern) - depth(a.pattern) ||
+        isDeep(a.pattern) - isDeep(b.pattern) ||
+        a.swept - b.swept ||
+        compareText(a.pattern, b.pattern),
+    )
+  return best?.pattern ?? ('**' as Pattern)
+}
+
 export function keysInUse(
   root: Pick<TrustRoot, 'root' | 'publishers' | 'admission' | 'freshness'>,
   keys: readonly PublicKey[],

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { notesOn } from '../../../src/cli/trust-notes.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { Pattern, PeerId } from '../../../src/model/ids.ts'
+import type { TrustRoot } from '../../../src/model/root.ts'
 import {
   addAdmissionKey,
   addRootKey,
@@ -68,4 +70,21 @@ test('who raises an epoch, of whatever, hears that what fails next has nothing t
 test('what shuts nobody out needs no note', () => {
   for (const next of [renew(root, EXPIRES + 1), addRootKey(root, otherKey.public)])
     expect(notesOn(root, next)).toEqual([])
+})
+
+test('who raises one of many epochs hears how to make room while there is time', () => {
+  const many = (count: number) => ({
+    ...root,
+    epochs: Array.from({ length: count }, (_, at) => ({ pattern: `pay/${at}` as Pattern, value: 1 })),
+  })
+  const most = (3 * LIMITS.maxEpochs) / 4
+  const of = (old: TrustRoot) =>
+    notesOn(old, alsoRaised(renew(old, EXPIRES + 1), ['web' as Pattern])).slice(1)
+  expect(of(many(most - 2))).toEqual([])
+  expect(of(many(most - 1))).toEqual([
+    expect.stringMatching(
+      /^a root may have 256 epochs, and this one has 192: .* confmesh trust raise-epoch 'pay\/\*'$/,
+    ),
+  ])
+  expect(notesOn(many(most), renew(many(most), EXPIRES + 1))).toEqual([])
 })

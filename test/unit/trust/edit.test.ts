@@ -5,7 +5,9 @@ import type { KeyId, PeerId } from '../../../src/model/ids.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { describeChange } from '../../../src/trust/describe.ts'
 import {
+  alsoRaised,
   dropEndedRemovals,
+  raiseEpoch,
   removeNode,
   removePool,
   requireKept,
@@ -13,7 +15,7 @@ import {
   setFreshness,
 } from '../../../src/trust/edit.ts'
 import { checkRoot, checkSuccession } from '../../../src/trust/root-rules.ts'
-import { keysInUse, raiseEpochs } from '../../../src/trust/successor.ts'
+import { keysInUse, raiseEpochs, roomier } from '../../../src/trust/successor.ts'
 import { keysOf } from '../../../src/trust/threshold.ts'
 import { EXPIRES, freshnessKey, key, otherKey, pattern, publisherKey, rootOne, spec } from './fixtures.ts'
 
@@ -255,6 +257,38 @@ it('epochs stand by pattern, and by value where a pattern has two', () => {
     { pattern: 'web', value: 2 },
     { pattern: 'web', value: 3 },
   ])
+})
+
+const epochsOf = (...patterns: readonly string[]) =>
+  patterns.map((text) => ({ pattern: pattern(text), value: 1 }))
+
+it('epochs are so many; what makes room is said of the one beyond, and does', () => {
+  const limits = { ...LIMITS, maxEpochs: 3 }
+  const full = { ...root, epochs: epochsOf('db/a', 'pay/a', 'pay/b') }
+  expect(() => requireRoom(full, limits)).not.toThrow()
+  const next = raiseEpoch(full, pattern('web'))
+  expect(() => requireRoom(next, limits)).toThrow(
+    refusedAs('USAGE', /would have 4 epochs, and may 3; .* --raise 'pay\/\*' .*rotate: without --seed/),
+  )
+  const roomy = alsoRaised(next, [pattern('pay/*')])
+  expect(() => requireRoom(roomy, limits)).not.toThrow()
+  expect(() => checkSuccession(full, roomy)).not.toThrow()
+})
+
+it.each([
+  [3, ['a/x/1', 'a/x/2', 'a/y', 'b'], 'a/x/*'],
+  [2, ['a/x/1', 'a/x/2', 'a/y', 'b'], 'a/**'],
+  [1, ['a/x/1', 'a/x/2', 'a/y', 'b'], '**'],
+  [2, ['a/1', 'a/2', 'a/3', 'b/1', 'b/2'], '**'],
+  [3, ['a/1', 'a/2', 'a/3', 'b/1', 'b/2'], 'a/*'],
+  [4, ['a/1', 'a/2', 'a/3', 'b/1', 'b/2'], 'b/*'],
+  [1, ['a', 'b'], '*'],
+  [1, ['a/**', 'a/b'], 'a/**'],
+])('that %i are left of %j is had by the narrowest that does: %s', (most, patterns, wanted) => {
+  const epochs = epochsOf(...patterns)
+  const raised = roomier(epochs, most)
+  expect(raised).toBe(wanted)
+  expect(raiseEpochs(epochs, [raised], 2).length).toBeLessThanOrEqual(most)
 })
 
 it('a publisher whose threshold nobody can meet is none', () => {
