@@ -11,7 +11,7 @@ import { parseName } from '../model/names.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { BY_ENVIRONMENT, type CounterMemory, joinMemories, noMemory, openMemory } from '../publish/counter.ts'
 import { catchUp } from '../publish/roots.ts'
-import { reachSeeds, type Seeds } from '../publish/seeds.ts'
+import { reachSeeds, type Seed, type Seeds } from '../publish/seeds.ts'
 import { commandSigner, keySigner, type Signer } from '../publish/signer.ts'
 import { type RootChain, startChain } from '../trust/chain.ts'
 import { type PrivateKey, privateKeyFromPem } from '../trust/private-key.ts'
@@ -74,7 +74,8 @@ export async function withSession<T>(
   const { signers, files } = readKeys(options)
   const publisher =
     options.publisher === undefined ? undefined : argument('--publisher', options.publisher, parseName)
-  const start = readChain(rootPath(options, files))
+  const root = rootPath(options, files)
+  const start = readChain(root)
   const seeded = options.seed !== undefined || options.offline !== true
   if (!seeded && files.length === 0)
     throw new MeshError(
@@ -88,7 +89,7 @@ export async function withSession<T>(
     const memory = files.length === 0 ? noMemory : joinMemories(files.map((file) => openMemory(file)))
     const seeds = seeded ? await connect(addresses) : NO_SEEDS
     try {
-      const chain = await catchUp(start, seeds.reached, LIMITS)
+      const chain = await newestOf(root, start, seeds.reached)
       warnOfExpiry(chain.current)
       return await run({ chain, seeds, signers, memory, publisher })
     } finally {
@@ -182,6 +183,20 @@ function rootPath(options: SigningOptions, files: readonly string[]): string {
 
 export function readChain(path: string): RootChain {
   return startChain(encodeEnvelope(readRoot(path).envelope), LIMITS)
+}
+
+/** So many versions that are asked for are worth no word: a root was changed, and this copy of it is of the day before. */
+const FEW_VERSIONS = 3
+
+/** Of one that nobody brings up to date each run asks for every version anew, one after another, and says why it is slow. */
+export async function newestOf(path: string, start: RootChain, seeds: readonly Seed[]): Promise<RootChain> {
+  const chain = await catchUp(start, seeds, LIMITS)
+  const behind = chain.current.version - start.current.version
+  if (behind > FEW_VERSIONS)
+    warn(
+      `${path} is ${behind} versions behind, and each run asks the seeds for all of them; bring it up to date: confmesh trust fetch --root ${path} --seed ADDRESS`,
+    )
+  return chain
 }
 
 export function warnOfExpiry({ version, expires }: TrustRoot): void {

@@ -8,7 +8,7 @@ import { publishFrom } from '../../publish/behind.ts'
 import { build } from '../../publish/build.ts'
 import { inject } from '../../publish/inject.ts'
 import { encodePrepared, readPrepared, requireRoomFor } from '../../publish/prepared.ts'
-import { catchUp, rootsOf } from '../../publish/roots.ts'
+import { rootsOf } from '../../publish/roots.ts'
 import type { Seed } from '../../publish/seeds.ts'
 import type { RootChain } from '../../trust/chain.ts'
 import { argument, requireExpectation } from '../arguments.ts'
@@ -17,6 +17,7 @@ import { requireNew, writeNew } from '../files.ts'
 import { out, progress } from '../output.ts'
 import {
   connect,
+  newestOf,
   readChain,
   SIGNING_HELP,
   type SigningOptions,
@@ -198,7 +199,7 @@ async function chainOf(
   const asked = dryRun === true || expect !== undefined
   if (!asked && !onTerminal()) return undefined
   const chain =
-    root === undefined ? await rootsOf(fleet, seeds, LIMITS) : await catchUp(readChain(root), seeds, LIMITS)
+    root === undefined ? await rootsOf(fleet, seeds, LIMITS) : await newestOf(root, readChain(root), seeds)
   if (chain !== undefined || (!asked && yes === true)) return chain
   throw new MeshError(
     'USAGE',
