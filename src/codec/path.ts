@@ -3,13 +3,22 @@
  * one: outside the tree, or equal to a neighbour. A manifest with one bad path is refused as a whole.
  */
 import { MeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import { shown } from '../model/names.ts'
 
 type PathLimits = Pick<Limits, 'maxPathBytes' | 'maxPathSegmentBytes'>
 
 const refuse = (path: string, reason: string): MeshError =>
   new MeshError('CONTENT_PATH', `path ${shown(path)}: ${reason}; rename the file`)
+
+/** By a bound that is set lower on this host: others may take it. */
+function refuseLonger(path: string, bytes: number, name: keyof PathLimits, limits: PathLimits): MeshError {
+  const what = name === 'maxPathBytes' ? 'longer' : 'a segment is longer'
+  const reason = `${what} than ${limits[name]} bytes (limits.${name})`
+  if (bytes > LIMITS[name]) return refuse(path, reason)
+  const text = `path ${shown(path)}: ${reason}, a limit of this host; raise it there, or rename the file`
+  return new MeshError('LIMIT_CONTENT', text)
+}
 
 /** Characters that some file systems drop or do not show (zero-width, variation selectors, marks of direction). */
 const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu
@@ -36,11 +45,8 @@ export const foldSegment = (segment: string): string =>
 function checkSegment(path: string, segment: string, limits: PathLimits): void {
   if (segment === '') throw refuse(path, 'absolute, or with an empty segment')
   if (segment === '.' || segment === '..') throw refuse(path, `has the segment "${segment}"`)
-  if (Buffer.byteLength(segment) > limits.maxPathSegmentBytes)
-    throw refuse(
-      path,
-      `a segment is longer than ${limits.maxPathSegmentBytes} bytes (limits.maxPathSegmentBytes)`,
-    )
+  const bytes = Buffer.byteLength(segment)
+  if (bytes > limits.maxPathSegmentBytes) throw refuseLonger(path, bytes, 'maxPathSegmentBytes', limits)
   if (DRIVE.test(segment)) throw refuse(path, 'a segment begins like a drive ("c:")')
   if (BLANK_OR_DOT_END.test(segment)) throw refuse(path, 'a segment ends in a dot or blank')
   const folded = foldSegment(segment)
@@ -51,12 +57,12 @@ function checkSegment(path: string, segment: string, limits: PathLimits): void {
 
 /**
  * One path by itself; `PathTree` finds collisions.
- * @throws MeshError CONTENT_PATH
+ * @throws MeshError CONTENT_PATH, LIMIT_CONTENT (over a limit that is lower here than it is built in)
  */
 export function checkPath(path: string, limits: PathLimits): readonly string[] {
   if (path === '') throw refuse(path, 'empty')
-  if (path.length > limits.maxPathBytes || Buffer.byteLength(path) > limits.maxPathBytes)
-    throw refuse(path, `longer than ${limits.maxPathBytes} bytes (limits.maxPathBytes)`)
+  const bytes = Buffer.byteLength(path)
+  if (bytes > limits.maxPathBytes) throw refuseLonger(path, bytes, 'maxPathBytes', limits)
   if (!path.isWellFormed()) throw refuse(path, 'not valid Unicode')
   if (path.startsWith('\ufeff')) throw refuse(path, 'begins with a byte order mark')
   if (CONTROL.test(path)) throw refuse(path, 'holds a control character')
@@ -91,7 +97,7 @@ export class PathTree {
     this.#limits = limits
   }
 
-  /** @throws MeshError CONTENT_PATH, LIMIT_CONTENT (more folders than files may be) */
+  /** @throws MeshError CONTENT_PATH, LIMIT_CONTENT (as `checkPath`; more folders than files may be) */
   add(path: string): void {
     const segments = checkPath(path, this.#limits)
     let parent = 0

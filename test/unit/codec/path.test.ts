@@ -57,6 +57,23 @@ describe('whole paths', () => {
   })
 
   test.each([
+    ['maxPathBytes', `${'a/'.repeat(511)}bb`],
+    ['maxPathSegmentBytes', 'a'.repeat(255)],
+  ] as const)(
+    'what is over a lower %s of this host, and not over the built-in one, is no bad path',
+    (name, path) => {
+      const under = (most: number, text: string) => codeOf(() => checkPath(text, { ...LIMITS, [name]: most }))
+      expect(under(LIMITS[name] - 1, path)).toBe('LIMIT_CONTENT')
+      expect(() => checkPath(path, { ...LIMITS, [name]: 1 })).toThrow(
+        `1 bytes (limits.${name}), a limit of this host`,
+      )
+      for (const most of [1, LIMITS[name]]) expect(under(most, `${path}b`)).toBe('CONTENT_PATH')
+      expect(under(LIMITS[name] + 1, `${path}b`)).toBe('accepted')
+      expect(under(LIMITS[name] + 1, `${path}bb`)).toBe('CONTENT_PATH')
+    },
+  )
+
+  test.each([
     '.env',
     '.config/a',
     'a b',

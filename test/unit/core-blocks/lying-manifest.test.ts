@@ -14,8 +14,8 @@ test('a release whose blocks have other sizes than its manifest says is given up
 test.each([
   [{ maxBlockBytes: 100 }, 'LIMIT_BYTES', 'raise limits.maxBlockBytes and limits.maxPageBytes,'],
   [{ maxPageBytes: 100 }, 'LIMIT_BYTES', 'raise limits.maxBlockBytes and limits.maxPageBytes,'],
-  [{ maxPathBytes: 0 }, 'CONTENT_PATH', 'limits.maxPathBytes'],
-  [{ maxPathSegmentBytes: 0 }, 'CONTENT_PATH', 'limits.maxPathSegmentBytes'],
+  [{ maxPathBytes: 0 }, 'LIMIT_CONTENT', 'limits.maxPathBytes'],
+  [{ maxPathSegmentBytes: 0 }, 'LIMIT_CONTENT', 'limits.maxPathSegmentBytes'],
 ] as const)(
   'a release with a page longer than this node takes, or a path, is given up, and whoever gave it is not blamed: %j',
   (limits, code, which) => {
