@@ -77,6 +77,10 @@ function checkUnder(release: Release, attached: readonly Uint8Array[], limits: L
   return attached.length === wanted.length ? { kind: 'whole', content } : mismatch
 }
 
+/** Of a message with content attached: whoever takes less than it has leaves that all out, and passes nothing on. */
+export const inlineBytes = ({ maxInlineBytes }: Limits): number =>
+  Math.min(maxInlineBytes, LIMITS.maxInlineBytes)
+
 /** The gossip message of a release: with its content while the whole is small enough for one flight of packets. */
 export function releaseGossip(
   release: Release,
@@ -88,8 +92,7 @@ export function releaseGossip(
   const attached = inOrder(release, content, limits)
   if (attached === undefined) return alone
   const bytes = encodeReleaseGossip({ envelope, attached })
-  // Who takes less leaves it all out, and passes nothing on.
-  return bytes.length <= Math.min(limits.maxInlineBytes, LIMITS.maxInlineBytes) ? bytes : alone
+  return bytes.length <= inlineBytes(limits) ? bytes : alone
 }
 
 /** As they are attached; undefined where one lacks, or all of them are too much. */
@@ -100,7 +103,7 @@ export function inOrder(
 ): Uint8Array[] | undefined {
   let total = 0
   for (const bytes of content.values()) total += bytes.length
-  if (total > limits.maxInlineBytes) return undefined
+  if (total > inlineBytes(limits)) return undefined
   const found: Uint8Array[] = []
   const pages: Uint8Array[] = []
   for (const digest of release.header.pages) {

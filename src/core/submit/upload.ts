@@ -7,6 +7,7 @@ import type { Digest, PeerId } from '../../model/ids.ts'
 import type { ManifestPage } from '../../model/manifest.ts'
 import type { Release } from '../../model/release.ts'
 import type { RequestId } from '../events.ts'
+import { inlineBytes } from '../inline.ts'
 
 /**
  * leasing → pages → reading → blocks → filling → finishing. `reading` takes the pages in order out of the store;
@@ -32,6 +33,7 @@ export class Upload {
   /** Content small enough to be attached to the announcement, or undefined once it is not. */
   content: Map<Digest, Uint8Array> | undefined = new Map()
   #contentBytes: number
+  readonly #maxInlineBytes: number
   /** Digests asked for at once: whoever submits reads no more than is built in, however many this seed would name. */
   readonly #maxNeed: number
   /** Blocks the manifest names, with their sizes, in manifest order. */
@@ -59,9 +61,10 @@ export class Upload {
     this.sender = from.peer
     this.progressMonoMs = from.monoMs
     this.#contentBytes = envelope.length
+    this.#maxInlineBytes = inlineBytes(limits)
     this.#maxNeed = Math.min(limits.maxNeed, LIMITS.maxNeed)
     this.#reader = new ManifestReader(release.header, limits)
-    if (envelope.length + release.header.bytes > limits.maxInlineBytes) this.content = undefined
+    if (envelope.length + release.header.bytes > this.#maxInlineBytes) this.content = undefined
   }
 
   get nextPage(): Digest | undefined {
@@ -108,8 +111,8 @@ export class Upload {
   }
 
   /** True: kept in memory to travel with the announcement. False: too much by now, everything goes to the store. */
-  keep(digest: Digest, bytes: Uint8Array, maxInlineBytes: number): boolean {
-    if (this.content === undefined || this.#contentBytes + bytes.length > maxInlineBytes) return false
+  keep(digest: Digest, bytes: Uint8Array): boolean {
+    if (this.content === undefined || this.#contentBytes + bytes.length > this.#maxInlineBytes) return false
     this.#contentBytes += bytes.length
     this.content.set(digest, bytes)
     return true

@@ -227,7 +227,7 @@ export class Uploads {
     digest: Digest,
     { id, bytes }: { readonly id: RequestId; readonly bytes: Uint8Array },
   ): void {
-    if (upload.keep(digest, bytes, step.config.limits.maxInlineBytes)) {
+    if (upload.keep(digest, bytes)) {
       this.#arrived(step, journey, upload, id)
       return
     }
@@ -309,7 +309,7 @@ export class Uploads {
       return
     }
     // What does not travel with its announcement is fetched by whoever hears of it: its pages go ahead.
-    if (!upload.keep(digest, bytes, step.config.limits.maxInlineBytes)) journey.hand(step, [bytes])
+    if (!upload.keep(digest, bytes)) journey.hand(step, [bytes])
     if (this.#addPage(step, upload, bytes)) this.#readOn(step, journey, upload)
   }
 
@@ -339,7 +339,7 @@ export class Uploads {
 
   #filled(step: Step, journey: Journey, upload: Upload, digest: Digest, bytes: Uint8Array | undefined): void {
     if (bytes === undefined) upload.lacking.push(digest)
-    else if (!upload.keep(digest, bytes, step.config.limits.maxInlineBytes))
+    else if (!upload.keep(digest, bytes))
       for (const [kept, keptBytes] of upload.spill()) this.#write(step, upload, kept, keptBytes, undefined)
     if (upload.reads.size > 0) return
     if (upload.lacking.length > 0) {

@@ -10,7 +10,7 @@ import type { Effect } from '../../../src/core/effects.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Channel, Digest } from '../../../src/model/ids.ts'
 import { gossip, make, withLimits } from '../core/fleet.ts'
-import { refusal, replies, SubmitNode } from './submit-node.ts'
+import { refusal, replies, SubmitNode, writes } from './submit-node.ts'
 
 test.each([
   [{ maxFiles: 1 }, 'LIMIT_CONTENT', 'header.files: 2 is above 1'],
@@ -119,4 +119,22 @@ describe('a seed that names more at once than is built in', () => {
     const list = read(node.ask({ type: 'channels' }))
     expect(list).toMatchObject({ type: 'channels', channels: { length: LIMITS.maxListed }, more: true })
   })
+})
+
+test('a seed that takes longer gossip gives what it cannot attach away as any other does: it is written as it comes', () => {
+  const made = make({ clock: { alice: 1 }, text: 'x'.repeat(LIMITS.maxInlineBytes) })
+  const written = [LIMITS.maxInlineBytes, 2 * LIMITS.maxInlineBytes].map((maxInlineBytes) => {
+    const node = new SubmitNode({ limits: withLimits({ maxInlineBytes }) })
+    node.settled(node.ask({ type: 'submit', envelope: made.envelope }))
+    return writes(node.ask({ type: 'page', release: made.id, bytes: made.page }))
+  })
+  expect(written).toEqual([['block'], ['block']])
+})
+
+test('a path that is longer than this seed takes is told as its limit, and no fault of the release', () => {
+  const { told } = paged(['x'], () => ({ maxPathBytes: 1 }))
+  const text = expect.stringMatching(
+    /^path .*: longer than 1 bytes \(limits\.maxPathBytes\), a limit of this host;/,
+  )
+  expect(replies(told)).toEqual([{ type: 'refused', code: 'LIMIT_CONTENT', text }])
 })
