@@ -77,9 +77,8 @@ interface Awaiter extends Asker {
 /** A longer one of this seed's own is not for others to wait for: they give up an answer after so long that they know of. */
 const keptMs = ({ awaitMs }: Limits): number => Math.min(awaitMs, LIMITS.awaitMs)
 
-/** “Not yet” comes after `awaitMs`: a seed that says so at once would be asked in a circle. */
-const isPatient = ({ now, config }: Step, { atMonoMs }: Asked): boolean =>
-  now.monoMs - atMonoMs >= keptMs(config.limits) / 2
+/** “Not yet” of others comes after the built-in time, whatever is set here: one that says so at once would be asked in a circle. */
+const isPatient = ({ now }: Step, { atMonoMs }: Asked): boolean => now.monoMs - atMonoMs >= LIMITS.awaitMs / 2
 
 const isAdmittedPeer = (one: Asker): boolean => one.whose === one.peer
 
@@ -221,7 +220,8 @@ export class Acknowledge {
     if (asked === undefined) return false
     if (this.#ends(id, asked)) {
       // It keeps the question for longer than this seed waits; what failed at once would fail again.
-      const isKept = step.now.monoMs - asked.atMonoMs >= keptMs(step.config.limits)
+      const longMs = Math.min(LIMITS.awaitMs, (2 * step.config.limits.publishDeadlineMs) / 3)
+      const isKept = step.now.monoMs - asked.atMonoMs >= longMs
       if (isKept) this.#askLater(step, journey, asked)
       else this.#askOne(step, journey, asked.release, asked.pending)
     }
@@ -266,7 +266,7 @@ export class Acknowledge {
 
   /** Others are asked meanwhile: it may be fetching all the same, and it is no fault that its limits are others. */
   #askLater(step: Step, journey: Journey, { release, pending, peer, atMonoMs }: Asked): void {
-    pending.again.set(peer, atMonoMs + keptMs(step.config.limits) / 2)
+    pending.again.set(peer, atMonoMs + LIMITS.awaitMs / 2)
     this.#askOne(step, journey, release, pending)
   }
 

@@ -154,6 +154,25 @@ test('Nor is one waited for that has left since it was to be asked again', () =>
   expect(replies(tick(LIMITS.awaitMs / 2))).toEqual([done(SELF)])
 })
 
+test('Others are judged by how long they keep a question, not by how long this seed would', () => {
+  const shorter = { ...LONG, awaitMs: 2_000 }
+  const early = beside([A, B], [], shorter)
+  early.tick(5_000)
+  expect(requests(early.answer(A, { type: 'noted' }))).toEqual(['await B'])
+  expect(requests(early.tick(5_000))).toEqual(['await A'])
+  const lost = beside([A], [], shorter)
+  lost.tick(5_000)
+  lost.waits()
+  expect(replies(lost.fail(A))).toEqual([done(SELF)])
+})
+
+test('So is one whose question this seed gives up before it says “not yet”', () => {
+  const { tick, fail } = beside([A], [], { ...LONG, awaitMs: 2_000, publishDeadlineMs: 6_000 })
+  tick(6_000)
+  expect(fail(A)).toEqual([])
+  expect(requests(tick(4_000))).toEqual(['await A'])
+})
+
 test('A seed keeps a question no longer than all do, whatever its own limit is, and goes by that', () => {
   const { tick, answer } = beside([A], [], { ...LONG, awaitMs: 60_000, publishDeadlineMs: 61_000 })
   expect(replies(tick(LIMITS.awaitMs - 1))).toEqual([])

@@ -35,7 +35,12 @@ test.each([{ submit: false }, { submit: true }])(
   },
 )
 
-describe.each(relationsOf(NODE).map((relation) => [relation.limit, relation.of, relation] as const))(
+/** Of these what is built in counts where more is set, or less. */
+const AWAIT = 'awaitMs'
+const MESSAGE = 'maxBlockMessageBytes'
+const alone = relationsOf(NODE).filter(({ limit }) => limit !== MESSAGE)
+
+describe.each(alone.map((relation) => [relation.limit, relation.of, relation] as const))(
   '%s beside %j',
   (limit, of, relation) => {
     const least = relation.least(LIMITS)
@@ -52,12 +57,28 @@ describe.each(relationsOf(NODE).map((relation) => [relation.limit, relation.of, 
       expect(text).toContain(`; raise ${limit}, or lower ${of[0]}`)
     })
 
-    test.each(of)('more of %s alone asks for more of it', (name) => {
+    test.each(of.filter((name) => name !== AWAIT))('more of %s alone asks for more of it', (name) => {
       const most = LIMITS[limit] + 1
       expect(broken({ ...LIMITS, [name]: most }, NODE)).toContain(relation)
     })
   },
 )
+
+test('who would keep a question for longer than all do needs no longer deadlines: it is kept no longer', () => {
+  expect(load({ [AWAIT]: 3_600_000 })).toMatchObject({ [AWAIT]: 3_600_000 })
+  for (const deadline of ['publishDeadlineMs', 'answerDeadlineMs'] as const) {
+    const text = `${deadline} is 5000 and must be at least 5001, since awaitMs is 5000`
+    expect(() => load({ [AWAIT]: 5_000, [deadline]: 5_000 })).toThrow(refusal(text))
+  }
+})
+
+test('shorter messages of blocks bind nobody, as those that are built in are read all the same; longer blocks need longer ones', () => {
+  expect(load({ [MESSAGE]: 1_024 })).toMatchObject({ [MESSAGE]: 1_024 })
+  const maxBlockBytes = 2 * LIMITS.maxBlockBytes
+  const text = `${MESSAGE} is ${LIMITS[MESSAGE]} and must be at least ${maxBlockBytes + 1_024}, since maxBlockBytes is`
+  expect(() => load({ maxBlockBytes })).toThrow(refusal(text))
+  expect(load({ maxBlockBytes, [MESSAGE]: maxBlockBytes + 1_024 })).toMatchObject({ maxBlockBytes })
+})
 
 test('what was set is to blame, and not what is as it was built in', () => {
   expect(() => load({ minDegree: 24 })).toThrow(
@@ -65,9 +86,11 @@ test('what was set is to blame, and not what is as it was built in', () => {
       /node\.yaml:4: limits\.minDegree: maxDegree is 20 and must be at least 24, since minDegree is 24: .*; raise maxDegree, or lower minDegree$/,
     ),
   )
-  const environment = { CONFMESH_NODE_LIMITS_AWAIT_MS: '30000' }
+  const environment = { CONFMESH_NODE_LIMITS_STOP_TIMEOUT_MS: String(LIMITS.stopDeadlineMs) }
   expect(() => load({ maxFiles: 5 }, environment)).toThrow(
-    refusal(/^CONFMESH_NODE_LIMITS_AWAIT_MS: limits\.awaitMs: publishDeadlineMs is 30000 and must be/),
+    refusal(
+      /^CONFMESH_NODE_LIMITS_STOP_TIMEOUT_MS: limits\.stopTimeoutMs: stopDeadlineMs is \d+ and must be/,
+    ),
   )
   expect(load({ minDegree: 24, maxDegree: 24 })).toEqual({ ...LIMITS, minDegree: 24, maxDegree: 24 })
 })
