@@ -131,6 +131,8 @@ function lasting(
   const again = async () => {
     await seed.close()
     seed = await dialInTurn(addresses, dial, closed.signal)
+    // Reached as it was closed: it would keep the command from ending.
+    if (closed.signal.aborted) await seed.close()
   }
   const redial = () => {
     dialling ??= again().finally(() => {
@@ -155,7 +157,7 @@ function lasting(
         } catch (error) {
           if (!isCut(error)) throw error
           isLost = true
-          throw new MeshError(error.code, error.message, { cut: true }, { cause: error })
+          throw new MeshError(error.code, error.message, { ...error.details, cut: true }, { cause: error })
         }
       }
       return overCuts(attempt, limits, closed.signal).finally(() => {

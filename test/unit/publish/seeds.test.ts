@@ -79,6 +79,20 @@ describe('A seed that ends a connection behind the handshake, before it answered
     expect([await all.ask(), all.dialled.length]).toEqual(['NET_UNREACHABLE', 4])
   })
 
+  test('is told with all that is known of it', async () => {
+    const { seed } = await reach(99)
+    const details = { peer: 'a' }
+    const lost = new MeshError('NET_UNREACHABLE', 'the connection is gone', details)
+    const one = await reachSeeds([near], { ...limits, redialMinMs: 1 }, async () =>
+      Object.assign(new FakeSeed('a'), { isGone: true, ask: () => Promise.reject(lost) }),
+    )
+    const request = { type: 'roots', since: 0 } as const
+    await expect(one.reached[0]?.ask(request, 1)).rejects.toMatchObject({
+      details: { ...details, cut: true },
+    })
+    await seed?.close()
+  })
+
   test('is dialled once for all that it is asked at the same time', async () => {
     const { ask, dialled } = await reach(1)
     expect([await Promise.all([ask(), ask()]), dialled.length]).toEqual([['root', 'root'], 2])
@@ -174,6 +188,23 @@ test('A seed is dialled again at the address where it was reached; what is left 
   await seed?.redial?.()
   await seed?.ask({ type: 'roots', since: 0 }, 1)
   expect([dialled, closed, first.asked, second.asked]).toEqual([[near, near], 1, [], ['roots']])
+})
+
+test('A connection that is made anew while the seed is closed is closed, too', async () => {
+  const reached = Promise.withResolvers<Seed>()
+  const closed: string[] = []
+  const at = (name: string) => Object.assign(new FakeSeed('a'), { close: async () => void closed.push(name) })
+  let dialled = 0
+  const seeds = await reachSeeds([near], limits, async () => {
+    dialled += 1
+    return dialled === 1 ? at('first') : reached.promise
+  })
+  const redialled = seeds.reached[0]?.redial?.()
+  await expect.poll(() => dialled).toBe(2)
+  await seeds.close()
+  reached.resolve(at('second'))
+  await redialled
+  expect(closed).toEqual(['first', 'first', 'second'])
 })
 
 test('Seeds whose connections have ended are dialled again, and it is no matter who does not come back while one is left', async () => {
