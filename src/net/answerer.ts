@@ -50,7 +50,7 @@ export class Answerer {
   readonly #streams = new Set<Stream>()
   /** Connections on which the other side has said that it refuses us. */
   readonly #refusing = new WeakSet<Connection>()
-  /** Connections on which something of publishing was asked. */
+  /** Connections on which something of publishing was asked that this build knows. */
   readonly #publishing = new WeakSet<Connection>()
   readonly #throttle: Throttle
   #lastId = 0
@@ -121,7 +121,8 @@ export class Answerer {
         if (!this.#options.isCurrent(connection)) break
         const request = this.#decode(protocol, bytes)
         if (isRefusal(request)) this.#refusing.add(connection)
-        if (protocol === 'publish') this.#publishing.add(connection)
+        // What this build does not know the core never hears of, for which it is a stranger like any other.
+        if (protocol === 'publish' && !('code' in request)) this.#publishing.add(connection)
         if (!('code' in request) && isNotice(request)) this.#noticed(peer, request)
         else if ('code' in request) await this.#write(stream, [refused(protocol, request)], rules)
         else await this.#exchange(peer, request, stream, rules)

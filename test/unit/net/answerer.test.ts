@@ -1,6 +1,7 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import { multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { expect, test, vi } from 'vitest'
+import { encode } from '../../../src/codec/cbor.ts'
 import { encodeRequest } from '../../../src/codec/messages.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
@@ -59,6 +60,30 @@ test('what waits beyond the rate is not worked off once the connection has close
   connection.dispatchEvent(new Event('close'))
   await served
   expect(sink).toHaveBeenCalledOnce()
+})
+
+test('whoever asks only what this build does not know is no publisher, of whom the core does not hear either', async () => {
+  const [sender, receiver] = await streamPair()
+  const publishes: boolean[] = []
+  const connection = { remotePeer: 'peer' } as unknown as Connection
+  const answerer: Answerer = new Answerer({
+    rules: protocolRules(LIMITS),
+    limits: LIMITS,
+    pace: { slice: async () => void publishes.push(answerer.isPublishing(connection)) },
+    unread: { watch: () => () => {} },
+    misconduct: { report: vi.fn() },
+    sink: (event: TransportEvent) => {
+      if (event.kind !== 'request') return
+      const reply = { protocol: 'publish', message: { type: 'channels', channels: [], more: false } } as const
+      queueMicrotask(() => answerer.reply({ kind: 'reply', id: event.id, reply }))
+    },
+    isCurrent: () => true,
+  } as unknown as AnswererOptions)
+  void answerer.handler('publish')(receiver, connection)
+  const newer = encode({ v: 1, type: 'newer' })
+  const known = encodeRequest('publish', { type: 'channels' })
+  sender.send(frame([newer, known, known], 1_000))
+  await expect.poll(() => publishes).toEqual([false, false, true])
 })
 
 test.each([1, 2, 30])(
