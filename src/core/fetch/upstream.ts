@@ -85,21 +85,22 @@ export class Upstream {
    */
   #ofRegion(entrants: Entrants, key: Digest, around: Around, now: Now): From | 'the seed' | undefined {
     const except = new Set<PeerId>()
-    let failing = 0
-    while (except.size <= MAX_PUT_OFF && failing < MAX_FAILING) {
+    let [failing, putOff] = [0, 0]
+    while (failing + putOff <= MAX_PUT_OFF && failing < MAX_FAILING) {
       const peer = entrants.fetcher(key, except)
       if (peer === undefined) break
-      const session = around.sessions.find((one) => one.peer === peer)
-      const putOff = except.size - failing
-      // To a seed that stands as gateway it would say that it was sent on in vain.
-      if (session !== undefined && this.#isFree(session, around, now))
-        return { session, last: putOff === MAX_PUT_OFF && !session.hello.submit }
-      if (session !== undefined && !this.#sources.isAvoided(peer, now.monoMs)) return undefined
-      if (session === undefined || !this.#sources.isOnlyBusy(peer, now.monoMs)) failing += 1
       except.add(peer)
+      const session = around.sessions.find((one) => one.peer === peer)
+      // In a large fleet gateways have no room for all others: that one is not linked says nothing of the next.
+      if (session === undefined) continue
+      // To a seed that stands as gateway it would say that it was sent on in vain.
+      if (this.#isFree(session, around, now))
+        return { session, last: putOff === MAX_PUT_OFF && !session.hello.submit }
+      if (!this.#sources.isAvoided(peer, now.monoMs)) return undefined
+      if (this.#sources.isOnlyBusy(peer, now.monoMs)) putOff += 1
+      else failing += 1
     }
-    const isAnyBusy = except.size > failing
-    return isAnyBusy && failing < MAX_FAILING && !around.isStuck ? undefined : 'the seed'
+    return putOff > 0 && failing < MAX_FAILING && !around.isStuck ? undefined : 'the seed'
   }
 
   #isFree(session: AdmittedSession, { isOpen }: Around, now: Now): boolean {

@@ -40,6 +40,8 @@ export function fetcher({
   seedRegion = 'eu',
   /** Gateways of the region us, all of them linked. */
   abroad = [] as readonly PeerId[],
+  /** More of them, to which there is no link. */
+  beyondReach = [] as readonly PeerId[],
   writeMs = 0,
   /** Of one block, at least. */
   blockBytes = 0,
@@ -57,7 +59,8 @@ export function fetcher({
   bench.link(OTHER)
   for (const neighbour of neighbours) bench.link(neighbour)
   for (const seed of seeds) bench.link(seed, {}, { submit: true, region: seedRegion })
-  if (abroad.length > 0) bench.journey.gatewaysOf.set('us', abroad)
+  const allAbroad = [...abroad, ...beyondReach]
+  if (allAbroad.length > 0) bench.journey.gatewaysOf.set('us', allAbroad)
   for (const far of abroad) bench.link(far, {}, { region: 'us' })
   const contents = new Map<Digest, Uint8Array>()
   const put = (content: Uint8Array): Digest => {
