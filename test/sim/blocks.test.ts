@@ -128,6 +128,20 @@ describe('a large release in a fleet of forty', () => {
     expect(entered).toBeLessThanOrEqual(1.05)
   }, 120_000)
 
+  test('comes to a region that is cut off from home by one that is not, and enters it once', () => {
+    const fleet = started({ regions: ['ap', 'eu', 'us'], nodes: 8, seeds: ['eu'] })
+    for (const node of fleet.of('us')) {
+      node.barred.add('eu')
+      for (const other of fleet.of('eu')) fleet.part(node, other)
+    }
+    fleet.run(10)
+    const made = fleet.publish('eu', noise(4 * MIB))
+    const fromMs = fleet.time.nowMs
+    expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+    expect(fleet.time.nowMs - fromMs).toBeLessThan(5_000)
+    expect(fleet.blockBytes(fleet.of('ap'), 'us') / sizeOf(made)).toBeLessThanOrEqual(1.1)
+  }, 120_000)
+
   test('that an ordinary node of another region was given comes home by the seed', () => {
     const fleet = started({ regions: ['eu', 'us'], nodes: 8, seeds: ['eu'] })
     const [given] = fleet.of('us')

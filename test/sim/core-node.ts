@@ -34,6 +34,8 @@ export class CoreNode {
   bornMs = 0
   /** Nodes of another reach it through seeds alone. */
   island = 0
+  /** Nothing goes from it to these regions, or from there to it: no new connection, that is. */
+  readonly barred = new Set<string>()
 
   constructor(core: NodeCore, peer: PeerId, region: string, isSeed: boolean) {
     this.core = core
@@ -43,6 +45,7 @@ export class CoreNode {
   }
 
   isApart(other: CoreNode): boolean {
+    if (this.barred.has(other.region) || other.barred.has(this.region)) return true
     return !this.isSeed && !other.isSeed && this.island !== other.island
   }
 }

@@ -168,7 +168,8 @@ export class Chooser {
     if (this.#config.submit || job.open.count === 0) return
     const holders = this.#sources.of(job.release.id)
     const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
-    const around = this.#upstream.around(job.channel, sessions, journey.region, { isOpen, isStuck })
+    const isOld = now.monoMs - job.sinceMonoMs >= this.#config.limits.dialDeadlineMs
+    const around = this.#upstream.around(job.channel, sessions, journey.region, { isOpen, isStuck, isOld })
     const isHome = around.home === journey.region
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
     const relied = isHome ? this.#sources.isProven : this.#sources.counts
@@ -180,6 +181,7 @@ export class Chooser {
     for (const place of places) {
       if (!job.open.has(place) || holders.announced(place, relied)) continue
       const digest = job.digests[place] as Digest
+      if (around.seeds.length === 0 && job.isPostponed(digest, now.monoMs)) continue
       if (!this.#mayAskAgain(job, place, now.monoMs, going)) continue
       const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
       const isOfSeed = from?.session.hello.submit === true && !isFew
@@ -187,6 +189,8 @@ export class Chooser {
       if (from !== undefined)
         yield { ...this.#choice(job, place, from.session), ...(from.last && { last: true }) }
       else if (++vain >= MAX_VAIN) return
+      // Regions that are cut off may ask one another for what nobody has: that keeps nothing else from being asked for.
+      if (from?.isDetour) job.postpone(digest, now.monoMs)
     }
     if (isHome) yield* this.#takeOver(job, own, around, now, going)
   }

@@ -60,6 +60,20 @@ export class Entrants {
 }
 
 /**
+ * The regions but home, in the order in which they are fed: each block turns it differently.
+ * @param regions sorted
+ */
+export function fedInTurn(
+  digest: Digest,
+  home: string | undefined,
+  regions: readonly string[],
+): readonly string[] {
+  const others = regions.filter((one) => one !== home)
+  const turn = wordOf(digest) % others.length
+  return [...others.slice(turn), ...others.slice(0, turn)]
+}
+
+/**
  * The region from which a region gets the block: home feeds `exported` others, each of which feeds as many, in an
  * order that each block turns differently. Undefined for home, and where home is not among the regions.
  * @param regions sorted
@@ -71,11 +85,9 @@ export function parentRegion(
   regions: readonly string[],
   exported: number,
 ): string | undefined {
-  const others = regions.filter((one) => one !== home)
+  const others = fedInTurn(digest, home, regions)
   const at = others.indexOf(region)
   if (at < 0) return undefined
-  const turn = wordOf(digest) % others.length
-  const place = ((at - turn + others.length) % others.length) + 1
-  const parent = Math.floor((place - 1) / exported)
-  return parent === 0 ? home : others[(parent - 1 + turn) % others.length]
+  const parent = Math.floor(at / exported)
+  return parent === 0 ? home : others[parent - 1]
 }

@@ -70,6 +70,8 @@ export class FetchJob {
   readonly redirected = new Map<Digest, { readonly to: PeerId; readonly atMonoMs: number }>()
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
   readonly #leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
+  /** Those asked of another region than the one that feeds this one: until when others have their turn, and for how long. */
+  readonly #postponed = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
   readonly #places = new Map<Digest, number>()
   readonly #sizes: number[] = []
   readonly #reader: ManifestReader
@@ -178,6 +180,7 @@ export class FetchJob {
     // Should it be lost, whom it was left to then says nothing.
     this.redirected.delete(digest)
     this.#leftTo.delete(digest)
+    this.#postponed.delete(digest)
     return true
   }
 
@@ -233,6 +236,17 @@ export class FetchJob {
     const ms = known === undefined ? leastMs : Math.min(known.ms * 2, mostMs)
     this.#leftTo.set(digest, { untilMonoMs: monoMs + ms, ms })
     return true
+  }
+
+  /** Asked of one who may lack it as well: should nothing come of that, others have their turn before, each time for longer. */
+  postpone(digest: Digest, monoMs: number): void {
+    const { standMs, blockDeadlineMs } = this.#limits
+    const ms = Math.min(2 * (this.#postponed.get(digest)?.ms ?? standMs / 2), blockDeadlineMs)
+    this.#postponed.set(digest, { untilMonoMs: monoMs + ms, ms })
+  }
+
+  isPostponed(digest: Digest, monoMs: number): boolean {
+    return (this.#postponed.get(digest)?.untilMonoMs ?? 0) > monoMs
   }
 
   /**

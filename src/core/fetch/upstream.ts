@@ -4,7 +4,7 @@ import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
-import { type Entrants, parentRegion } from './entry.ts'
+import { type Entrants, fedInTurn, parentRegion } from './entry.ts'
 import { Home } from './home.ts'
 import type { Sources } from './sources.ts'
 import type { Views } from './views.ts'
@@ -19,6 +19,8 @@ export interface Around {
   readonly isOpen: IsOpen
   /** Nothing has come for so long that nobody who is busy is waited for. */
   readonly isStuck: boolean
+  /** It has been under way for so long that a seed that can be reached is linked. */
+  readonly isOld: boolean
 }
 
 /** Of whom a block is to be asked. */
@@ -26,6 +28,8 @@ export interface From {
   readonly session: AdmittedSession
   /** All before it in line were too busy. */
   readonly last: boolean
+  /** Of a region that does not feed this one. */
+  readonly isDetour?: true
 }
 
 /** Gateways of the region that feeds this one, in line for a block, that fail: then the seed is asked. */
@@ -52,7 +56,7 @@ export class Upstream {
     channel: Channel,
     sessions: readonly AdmittedSession[],
     region: string,
-    going: Pick<Around, 'isOpen' | 'isStuck'>,
+    going: Pick<Around, 'isOpen' | 'isStuck' | 'isOld'>,
   ): Around {
     const seeds = sessions.filter(({ hello }) => hello.submit)
     return { sessions, seeds, home: this.#home.of(channel, seeds, region), ...going }
@@ -69,21 +73,49 @@ export class Upstream {
     const names = this.#views.names(journey, now)
     const parent =
       home === undefined ? undefined : parentRegion(key, journey.region, home, names, exportRegions)
-    if (parent !== undefined) {
-      const of = this.#ofRegion(this.#views.of(journey, parent, now), key, around, now)
-      if (of !== 'the seed') return of
-    }
+    const of =
+      parent === undefined ? 'nobody' : this.#ofRegion(this.#views.of(journey, parent, now), key, around, now)
+    if (of !== 'nobody' && of !== 'the seed') return of
     const load = ({ peer }: AdmittedSession): number => this.#sources.load(peer)
     const free = this.#seeds(journey.region, around, now).filter((seed) => this.#isFree(seed, around, now))
     const seed = free.sort((a, b) => load(a) - load(b))[0]
-    return seed && { session: seed, last: false }
+    if (seed !== undefined) return { session: seed, last: false }
+    const isCutOff = of === 'nobody' && around.seeds.length === 0
+    return isCutOff ? this.#ofOthers(journey, key, names, around, now) : undefined
+  }
+
+  /**
+   * Of other regions, home first and those that it feeds before the rest: who is cut off from where the block should come from
+   * has it from whoever is not. Home itself waits for its seed; a node that has just started is about to be linked with one.
+   */
+  #ofOthers(
+    journey: Journey,
+    key: Digest,
+    names: readonly string[],
+    around: Around,
+    now: Now,
+  ): From | undefined {
+    const { home, isOld } = around
+    if (home === journey.region || (home === undefined && !isOld)) return undefined
+    const regions = [...(home === undefined ? [] : [home]), ...fedInTurn(key, home, names)]
+    for (const region of regions) {
+      if (region === journey.region) continue
+      const of = this.#ofRegion(this.#views.of(journey, region, now), key, around, now)
+      if (of !== 'nobody' && of !== 'the seed') return of && { ...of, isDetour: true }
+    }
+    return undefined
   }
 
   /**
    * The fetcher there, or its successors while it is left alone; after two that fail the seed. Who is only busy has the
    * block, or is to get it: it does not cross the border from the seed as well, unless nothing comes that way.
    */
-  #ofRegion(entrants: Entrants, key: Digest, around: Around, now: Now): From | 'the seed' | undefined {
+  #ofRegion(
+    entrants: Entrants,
+    key: Digest,
+    around: Around,
+    now: Now,
+  ): From | 'the seed' | 'nobody' | undefined {
     const except = new Set<PeerId>()
     let [failing, putOff] = [0, 0]
     while (failing + putOff <= MAX_PUT_OFF && failing < MAX_FAILING) {
@@ -100,6 +132,7 @@ export class Upstream {
       if (this.#sources.isOnlyBusy(peer, now.monoMs)) putOff += 1
       else failing += 1
     }
+    if (failing + putOff === 0) return 'nobody'
     return putOff > 0 && failing < MAX_FAILING && !around.isStuck ? undefined : 'the seed'
   }
 
