@@ -8,6 +8,7 @@ import { regionIn } from '../model/certificate.ts'
 import type { Heartbeat, Stopgap } from '../model/heartbeat.ts'
 import type { PeerId } from '../model/ids.ts'
 import type { AnyReply } from '../model/messages.ts'
+import { peerOf } from '../model/names.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { isStillNamed, type Judge } from '../trust/admission.ts'
 import type { Admission } from '../trust/certificates.ts'
@@ -18,7 +19,7 @@ import { HeartbeatPace } from './gateways/heartbeat-pace.ts'
 import { byStanding, gatewaysAmong, Heartbeats, type Known, type Standing } from './gateways/heartbeats.ts'
 import { OwnWord } from './gateways/own-word.ts'
 import { Proven } from './gateways/proven.ts'
-import { answerRoom, helloRoom } from './gateways/room.ts'
+import { answerRoom, helloRoom, thatFit } from './gateways/room.ts'
 import { gatewaysFor, nodesKnownIn } from './gateways/standing.ts'
 import { ToldAbroad } from './gateways/told-abroad.ts'
 import { Turn, turnOf } from './gateways/turn.ts'
@@ -107,14 +108,7 @@ export class Gateways implements Stage {
     const regions = this.regions().map((region) => this.#live(region))
     const ranks = Array.from({ length: this.#config.limits.maxGateways }, (_, rank) => rank)
     const known = ranks.flatMap((rank) => regions.flatMap((live) => live[rank]?.bytes ?? []))
-    const chosen: Uint8Array[] = []
-    let bytes = 0
-    for (const one of [...this.#own.bytes, ...known]) {
-      bytes += one.length + 8
-      if (bytes > maxBytes) break
-      chosen.push(one)
-    }
-    return chosen
+    return thatFit([...this.#own.bytes, ...known], maxBytes)
   }
 
   onStarted(step: Step, journey: Journey, _event: EventOf<'started'>): void {
@@ -141,12 +135,21 @@ export class Gateways implements Stage {
   onDisconnected(step: Step, _journey: Journey, { peer }: EventOf<'disconnected'>): void {
     this.#time(step)
     this.#proven.ended(peer, step.now.monoMs)
+    this.#links.ended(peer, step.now.monoMs)
     this.#book.lost(peer)
     this.#told.forget(peer)
     this.#asks.forget(peer)
     for (const [id, asked] of this.#asked) if (asked === peer) this.#asked.delete(id)
     this.#best.clear()
     this.#lookSoon(step)
+  }
+
+  onRefused(step: Step, _journey: Journey, peer: PeerId, retryAfterMs: number | undefined): void {
+    if (this.#links.ended(peer, step.now.monoMs, retryAfterMs)) this.#lookSoon(step)
+  }
+
+  onDialFailed(step: Step, _journey: Journey, { address }: EventOf<'dialFailed'>): void {
+    if (this.#links.ended(peerOf(address), step.now.monoMs)) this.#lookSoon(step)
   }
 
   onControl(

@@ -11,3 +11,15 @@ export const helloRoom = ({ maxAdmitMessageBytes }: Limits): number =>
 
 export const answerRoom = ({ maxBridgeMessageBytes }: Limits): number =>
   Math.min(maxBridgeMessageBytes, LIMITS.maxBridgeMessageBytes) - ANSWER_OVERHEAD_BYTES
+
+/** In their order. */
+export function thatFit(heartbeats: readonly Uint8Array[], maxBytes: number): readonly Uint8Array[] {
+  const chosen: Uint8Array[] = []
+  let bytes = 0
+  for (const one of heartbeats) {
+    bytes += one.length + 8
+    if (bytes > maxBytes) break
+    chosen.push(one)
+  }
+  return chosen
+}

@@ -37,6 +37,17 @@ export class WarmLinks {
     this.#redial.admitted(peer, dialled)
   }
 
+  /**
+   * The dial came to nothing, or the link has ended.
+   * @param retryAfterMs when the peer says to come back
+   * @returns whether another may be dialled for it
+   */
+  ended(peer: PeerId, monoMs: number, retryAfterMs?: number): boolean {
+    if (retryAfterMs !== undefined && this.#since.has(peer))
+      this.#redial.told(peer, monoMs, retryAfterMs, false)
+    return this.#dialled.delete(peer)
+  }
+
   look(
     step: Step,
     journey: Journey,
@@ -52,16 +63,19 @@ export class WarmLinks {
       }
     for (const [peer, atMonoMs] of this.#dialled)
       if (monoMs - atMonoMs >= this.#config.limits.admitDeadlineMs) this.#dialled.delete(peer)
+    const due: PeerId[] = []
     for (const peer of wanted) {
       const since = this.#since.get(peer) ?? monoMs
       this.#since.set(peer, since)
       if (this.#made.has(peer)) this.#made.set(peer, monoMs)
       if (journey.session(peer) !== undefined) continue
       const patient = this.#config.self < peer || monoMs - since >= PATIENCE_MS
-      const room = this.#dialled.size < this.#config.limits.maxDialsAtOnce
-      if (patient && room && this.#redial.nextMonoMs(peer) <= monoMs)
-        this.#dial(step, peer, addressesOf(peer))
+      if (patient && this.#redial.nextMonoMs(peer) <= monoMs) due.push(peer)
     }
+    // Who waits longest first: where some are never reached the last would never be dialled.
+    due.sort((a, b) => this.#redial.nextMonoMs(a) - this.#redial.nextMonoMs(b))
+    for (const peer of due)
+      if (this.#dialled.size < this.#config.limits.maxDialsAtOnce) this.#dial(step, peer, addressesOf(peer))
     this.#close(step, journey)
   }
 

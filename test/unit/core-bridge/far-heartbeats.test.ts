@@ -8,7 +8,7 @@ import type { Name, PeerId } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
 import { heartbeatsOf } from '../../../src/sim/own-records.ts'
 import type { Judge } from '../../../src/trust/admission.ts'
-import { asked, Bench, hex } from '../core-peers/fakes.ts'
+import { asked, Bench, dialled, hex } from '../core-peers/fakes.ts'
 import { said } from './said-heartbeats.ts'
 
 const [SELF, NEAR, FAR] = ['self', 'near', 'far'].map((name) => peerOfKey(keyNamed(name))) as [
@@ -147,4 +147,21 @@ it('one that comes back from another region is none of its old one', () => {
   lose()
   link('eu', [])
   expect([gateways.of('us'), gateways.stands(FAR)]).toEqual([[], false])
+})
+
+it('says when to come back, and is dialled then: one that was not reached is dialled again and again', () => {
+  lose()
+  bench.journey.links.delete(FAR)
+  pass(5_000)
+  // Of one near this node hears that it still stands.
+  bench.link(NEAR, {}, { region: 'eu', heartbeats: [signed('far')] })
+  bench.run((step, journey) => gateways.onAdmitted(step, journey, NEAR))
+  const [address] = dialled(pass(4_000))
+  if (address === undefined) throw new Error('it is not dialled')
+  const failed = { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' } as const
+  bench.run((step, journey) => gateways.onDialFailed(step, journey, failed))
+  expect(dialled(pass(10_000))).toContain(address)
+  bench.run((step, journey) => gateways.onRefused(step, journey, FAR, LIMITS.linkSwapMs))
+  expect(dialled(pass(20_000))).toEqual([])
+  expect(gateways.keeps(FAR)).toBe(true)
 })

@@ -58,11 +58,38 @@ describe('a link made for the bridge', () => {
 })
 
 test('so many are dialled at a time, and further ones once those are made or have had their time', () => {
-  const many = Array.from({ length: LIMITS.maxDialsAtOnce + 2 }, (_, at) => peer(`us-${at}`))
   expect(dialled(look(...many))).toHaveLength(LIMITS.maxDialsAtOnce)
   expect(dialled(look(...many))).toEqual([])
   made(many[0] as PeerId)
   expect(dialled(look(...many))).toHaveLength(1)
+})
+
+const many = Array.from({ length: 2 * LIMITS.maxDialsAtOnce }, (_, at) => peer(`us-${at}`))
+const addressesOf = (peers: readonly PeerId[]) => peers.map((id) => addressOf(id))
+
+test('one that refuses, or is not reached, leaves its place to the next at once', () => {
+  expect(dialled(look(...many))).toEqual(addressesOf(many.slice(0, LIMITS.maxDialsAtOnce)))
+  expect(links.ended(many[0] as PeerId, bench.now.monoMs)).toBe(true)
+  expect(links.ended(many[0] as PeerId, bench.now.monoMs)).toBe(false)
+  expect(dialled(look(...many))).toEqual(addressesOf([many[LIMITS.maxDialsAtOnce] as PeerId]))
+})
+
+test('who waits longest is dialled first, though others may be dialled again by then', () => {
+  const [some, rest] = [many.slice(0, LIMITS.maxDialsAtOnce), many.slice(LIMITS.maxDialsAtOnce)]
+  expect(dialled(look(...many))).toEqual(addressesOf(some))
+  bench.pass(MINUTE_MS)
+  expect(dialled(look(...many))).toEqual(addressesOf(rest))
+  bench.pass(MINUTE_MS)
+  expect(dialled(look(...many)).sort()).toEqual(addressesOf(some))
+})
+
+test('one that says when to come back is dialled then, and not before', () => {
+  expect(dialled(look(first))).toEqual([addressOf(first)])
+  links.ended(first, bench.now.monoMs, LIMITS.linkSwapMs)
+  bench.pass(LIMITS.linkSwapMs / 2)
+  expect(dialled(look(first))).toEqual([])
+  bench.pass(LIMITS.linkSwapMs / 2)
+  expect(dialled(look(first))).toEqual([addressOf(first)])
 })
 
 test('one that is lost is dialled first where it was made, since another address may lead nowhere', () => {
