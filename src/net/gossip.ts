@@ -276,8 +276,8 @@ export class Gossip {
       if (recipients.length === 0) this.#note('warn', 'NET_UNREACHABLE', `gossip on ${topic} reached no peer`)
     } catch (error) {
       const { message } = error as Error
-      // said before in the same bytes: whoever listens has it
-      if (message.endsWith('.Duplicate')) return
+      // said before in the same bytes: whoever listens has it; or nobody does, as in a region of one
+      if (message.endsWith('.Duplicate') || message.endsWith('.NoPeersSubscribedToTopic')) return
       this.#note('debug', 'NET_UNREACHABLE', `gossip on ${topic} was not sent: ${message}`)
     }
   }

@@ -95,12 +95,13 @@ test('own messages over the bound are not sent', async () => {
   expect(a.notes).toMatchObject([{ level: 'error', code: 'LIMIT_BYTES' }])
 })
 
-test('nobody to hear a message is said, and is no failure', async () => {
-  const alone = await node()
+test('nobody to hear a message is no failure, and no refusal that would be counted', async () => {
+  const [alone, other] = [await node(), await node()]
   say(alone, 'anyone?')
-  await alone.until('note', () => alone.notes.length > 0)
-  expect(alone.notes).toMatchObject([{ level: 'debug', code: 'NET_UNREACHABLE' }])
-  expect(alone.notes[0]?.text).toContain('NoPeersSubscribedToTopic')
+  await joined(alone, other)
+  say(alone, 'you')
+  await hears(other, 'you')
+  expect(alone.notes).toEqual([])
 })
 
 test.each([

@@ -28,8 +28,8 @@ const options = (seed: boolean, gate = new Gate()) =>
     limits: LIMITS,
   })
 
-function gossipOn(pubsub: Pubsub, seed: boolean, gate = new Gate()): Gossip {
-  const [log, sink] = [{ note: vi.fn() }, vi.fn()]
+function gossipOn(pubsub: Pubsub, seed: boolean, gate = new Gate(), note = vi.fn()): Gossip {
+  const [log, sink] = [{ note }, vi.fn()]
   const misconduct = new Misconduct(log, { count: vi.fn(), observe: vi.fn() }, sink)
   return new Gossip({
     pubsub,
@@ -133,6 +133,19 @@ test('a peer that is back within a second is heard at once: that it was not admi
   expect(score.score('honest')).toBeLessThan(0)
   admit()
   expect(score.score('honest')).toBe(0)
+})
+
+test.each([
+  ['nobody is there to hear it', 'PublishError.NoPeersSubscribedToTopic', 0],
+  ['it was said before', 'PublishError.Duplicate', 0],
+  ['gossip is not up', 'PublishError.Uninitialized', 1],
+])('of a message that is not sent, as %s, so much is noted', async (_why, message, notes) => {
+  const publish = () => Promise.reject(new Error(message))
+  const note = vi.fn()
+  await gossipOn({ publish } as unknown as Pubsub, false, new Gate(), note).publish({
+    ...{ kind: 'publish', topic: 'control', bytes: new Uint8Array(1) },
+  })
+  expect(note).toHaveBeenCalledTimes(notes)
 })
 
 describe('a verdict', () => {
