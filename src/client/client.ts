@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { parse as parseYaml } from 'yaml'
 import type { ChannelEntry, ChannelWithHistory, Files, Ready, ReleaseEvent, Status } from '../api/contract.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import { NoNode, readAnswer } from './answer.ts'
+import { type Bounds, requireWithin } from './bounds.ts'
 import { serverSentEvents } from './events.ts'
 import { type StateFile, stateFile } from './state-file.ts'
 import {
@@ -47,7 +49,10 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
   /** Keep the last state here and start with it when the node is down. */
   readonly stateFile?: string
-  /** Told of each lost connection, and of what could not be read, or written to the state file; the watch goes on by itself. */
+  /**
+   * Told of each lost connection, of what could not be read, or written to the state file, and of a release over a bound of
+   * the client (a warning of the process where this is left out); the watch goes on by itself.
+   */
   readonly onDisconnect?: (error: Error) => void
 }
 
@@ -70,7 +75,7 @@ export class Client {
   readonly #endpoint: Endpoint
   readonly #timeoutMs: number
   readonly #silenceMs: number
-  readonly #maxFileBytes: number
+  readonly #bounds: Bounds
 
   constructor(options: ClientOptions = {}) {
     this.#endpoint = {
@@ -80,7 +85,7 @@ export class Client {
     }
     this.#timeoutMs = options.timeoutMs ?? 5_000
     this.#silenceMs = options.silenceMs ?? SILENCE_MS
-    this.#maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES
+    this.#bounds = { maxFileBytes: options.maxFileBytes ?? MAX_FILE_BYTES }
   }
 
   /** A node of before some field is read as one that has nothing to say there. */
@@ -127,7 +132,7 @@ export class Client {
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     const response = await this.#ask(`${this.#filePath(channel, path)}${query(release)}`, { signal })
-    return bytes(response, this.#maxFileBytes, this.#silenceMs)
+    return bytes(response, this.#bounds.maxFileBytes, this.#silenceMs)
   }
 
   /** One file as a stream, for large ones. @throws MeshError as `get`, the stream, too */
@@ -172,6 +177,7 @@ export class Client {
     had: Map<string, Uint8Array> = new Map(before?.files),
   ): Promise<Snapshot> {
     const listing = await this.#files(channel, release, signal)
+    requireWithin(channel, listing, this.#bounds)
     const files = new Map<string, Uint8Array>()
     let hashed = 0
     for (const file of listing.files) {
@@ -224,7 +230,10 @@ export class Client {
     }
   }
 
-  /** Whole snapshots: the last state from disk at once if there is one, then each activation. */
+  /**
+   * Whole snapshots: the last state from disk at once if there is one, then each activation. One over a bound of the client
+   * is told and passed over.
+   */
   async *watch(channel: string, options: WatchOptions = {}): AsyncGenerator<Snapshot> {
     const kept: StateFile | undefined =
       options.stateFile === undefined ? undefined : stateFile(options.stateFile, channel)
@@ -287,6 +296,13 @@ export class Client {
         return isAborted(options.signal) ? undefined : snapshot
       } catch (error) {
         if (isAborted(options.signal)) return undefined
+        if (isMeshError(error) && error.code === 'LIMIT_BYTES') {
+          if (options.onDisconnect === undefined) process.emitWarning(error)
+          else options.onDisconnect(error)
+          // As often as it is asked for, it is as large: another release mends it, and to end would be to begin again.
+          if (!newer.aborted) await once(newer, 'abort')
+          return undefined
+        }
         if (!isUnreadable(error) && !passes(error)) throw error
         options.onDisconnect?.(error as Error)
         await pause(backoffMs, eitherOf(newer, options.signal))
