@@ -264,6 +264,11 @@ const TOOLS: readonly WireBound[] = [
   ...constants('client/client.ts', client, [
     ['MAX_JSON_BYTES', 'bytes of an answer in JSON that the client library reads', CALLER],
     ['MAX_FILE_BYTES', 'bytes of a file that it reads whole, where `maxFileBytes` says nothing', CALLER],
+    [
+      'MAX_SNAPSHOT_BYTES',
+      'bytes of all files of a snapshot, where `maxSnapshotBytes` says nothing',
+      'whoever asked: nothing of it is; a watch waits for another release',
+    ],
   ]),
 ]
 

@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly silenceMs?: number
   /** Greatest file taken into memory. Default 64 MiB. */
   readonly maxFileBytes?: number
+  /** Greatest sum of a snapshot's files; while a watch goes from one to the next it holds both. Default 256 MiB. */
+  readonly maxSnapshotBytes?: number
 }
 
 /** Everything of a channel at one release: never a mix of two. */
@@ -63,6 +65,8 @@ export type Validator<T> = (value: unknown) => T
 export const MAX_JSON_BYTES = 64 * 1024 * 1024
 /** Of a file that is read whole, unless `maxFileBytes` says otherwise. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024
+/** Of all files of a snapshot, unless `maxSnapshotBytes` says otherwise. */
+export const MAX_SNAPSHOT_BYTES = 256 * 1024 * 1024
 /** Three heartbeats of a watch: no node may be configured to send fewer. */
 const WATCH_SILENCE_MS = 45_000
 /** So much is hashed before the application has its turn again: some 10 ms. */
@@ -85,7 +89,10 @@ export class Client {
     }
     this.#timeoutMs = options.timeoutMs ?? 5_000
     this.#silenceMs = options.silenceMs ?? SILENCE_MS
-    this.#bounds = { maxFileBytes: options.maxFileBytes ?? MAX_FILE_BYTES }
+    this.#bounds = {
+      maxFileBytes: options.maxFileBytes ?? MAX_FILE_BYTES,
+      maxSnapshotBytes: options.maxSnapshotBytes ?? MAX_SNAPSHOT_BYTES,
+    }
   }
 
   /** A node of before some field is read as one that has nothing to say there. */

@@ -22,6 +22,7 @@ afterEach(async () => {
 
 describe.each<[keyof ClientOptions, number, Record<string, string>]>([
   ['maxFileBytes', 10, { a: '1', b: 'x'.repeat(11) }],
+  ['maxSnapshotBytes', 12, { a: '12345', b: '54321', c: '33333' }],
 ])('%s', (option, bound, large) => {
   const client = (most = bound) => new Client({ api: served.api.url, [option]: most })
   const over = expect.objectContaining({ code: 'LIMIT_BYTES', message: expect.stringContaining(option) })
