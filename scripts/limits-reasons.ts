@@ -135,7 +135,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   maxHttpAnswerBytes:
     'answers that their readers have not taken, all connections together: eighty streams, or a few listings of 100,000 files',
   maxKeptManifestBytes:
-    'pages of manifests that HTTP keeps decoded, the newest however long it is: two releases of 100,000 files, which take 50 MB each',
+    'pages of manifests that HTTP keeps decoded, each as 4 KiB at least and of a channel four, the newest however long it is: two releases of 100,000 files, which take 50 MB each, or one of 1,000 files of each of a hundred channels and more',
   maxHttpWaiting:
     'requests sent before the answer to the one before, all connections together: hardly a client does so',
   maxHttpListingSlices:

@@ -1,10 +1,9 @@
 import type { FileView } from '../api/node-view.ts'
 import { decodePage } from '../codec/page.ts'
-import { LatestMap } from '../core/latest.ts'
 import type { CoreChannelView } from '../core/view.ts'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { Digest, ReleaseId } from '../model/ids.ts'
+import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import type { Release } from '../model/release.ts'
 import type { StorePort } from '../runtime/ports.ts'
@@ -33,23 +32,29 @@ export interface Block {
 }
 
 interface Listed {
+  readonly channel: Channel
   readonly manifest: readonly ManifestEntry[]
   readonly files: readonly FileView[]
   /** Whoever reads every file asks for each by its path. */
   readonly byPath: ReadonlyMap<string, ManifestEntry>
   /** As it is encoded, by which goes what it takes decoded: for files, blocks and fields that this build does not know. */
-  readonly pageBytes: number
+  readonly keptBytes: number
 }
 
-/** Manifests kept decoded: enough for the channels being read right now. `maxKeptManifestBytes` bounds how long they are. */
-const KEPT_MANIFESTS = 8
+/**
+ * Manifests kept decoded of one channel, of which hardly anybody reads what was replaced long ago. `maxKeptManifestBytes`
+ * bounds those of all channels: of a hundred that are read in turn each would be decoded for every file.
+ */
+const KEPT_OF_CHANNEL = 4
+/** What one counts at least: of short ones there may be thousands. */
+const LEAST_KEPT_BYTES = 4 * 1024
 
 export function createContent(
   store: StorePort,
   limits: Limits,
   lackingOf: (release: Release) => MeshError,
 ): Content {
-  const kept = new LatestMap<string, Listed>(KEPT_MANIFESTS)
+  const kept = new Map<string, Listed>()
   const reading = new Map<string, Promise<Listed>>()
 
   /** Decoded once for all who ask: a thousand of them at once would hold a thousand manifests. */
@@ -57,6 +62,7 @@ export function createContent(
     const known = kept.get(release.id)
     if (known !== undefined) {
       // What is read goes last.
+      kept.delete(release.id)
       kept.set(release.id, known)
       return known
     }
@@ -78,20 +84,27 @@ export function createContent(
     const manifest = joinParts(entries)
     const files = manifest.map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
     const byPath = new Map(manifest.map((entry) => [entry.path, entry]))
-    const whole = { manifest, files, byPath, pageBytes }
+    const { channel } = release.header
+    const whole = { channel, manifest, files, byPath, keptBytes: Math.max(pageBytes, LEAST_KEPT_BYTES) }
     kept.set(release.id, whole)
-    dropOldest()
+    dropOldest(channel)
     return whole
   }
 
   /** The newest stays, however long it is: whoever reads it file by file would have it decoded for each. */
-  function dropOldest(): void {
-    let bytes = 0
-    for (const { pageBytes } of kept.values()) bytes += pageBytes
-    for (const [id, { pageBytes }] of kept) {
-      if (bytes <= limits.maxKeptManifestBytes || kept.size === 1) return
+  function dropOldest(ofChannel: Channel): void {
+    let [bytes, count] = [0, 0]
+    for (const { channel, keptBytes } of kept.values()) {
+      bytes += keptBytes
+      if (channel === ofChannel) count += 1
+    }
+    for (const [id, { channel, keptBytes }] of kept) {
+      const isReplaced = channel === ofChannel && count > KEPT_OF_CHANNEL
+      const isOver = bytes > limits.maxKeptManifestBytes || isReplaced
+      if (!isOver || kept.size === 1) continue
       kept.delete(id)
-      bytes -= pageBytes
+      bytes -= keptBytes
+      if (channel === ofChannel) count -= 1
     }
   }
 

@@ -8,6 +8,7 @@ import { encodePage } from '../../../src/codec/page.ts'
 import { type Content, createContent } from '../../../src/daemon/content.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Channel } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
 import type { Release } from '../../../src/model/release.ts'
 import { release, storeOf } from './view-of.ts'
@@ -24,9 +25,27 @@ const empty = (path: string): ManifestEntry => ({
   blocks: [],
 })
 
-test('the oldest goes once the pages of all are longer than allowed, the newest never', async () => {
+/** Of 100 files, which is more than one counts at least. */
+const page = (name: string) =>
+  encodePage(Array.from({ length: 100 }, (_, at) => empty(`${name}/${String(at).padStart(2, '0')}`)))
+
+function reading(maxKeptManifestBytes: number) {
   const { blocks, put, store } = storeOf()
-  const page = (name: string) => encodePage([empty(name)])
+  const content = createContent(store, { ...LIMITS, maxKeptManifestBytes }, lost)
+  const get = vi.spyOn(blocks, 'get')
+  return {
+    put,
+    /** Pages that are read for it. */
+    reads: async (of: Release) => {
+      get.mockClear()
+      await content.files(of)
+      return get.mock.calls.length
+    },
+  }
+}
+
+test('the oldest goes once the pages of all are longer than allowed, the newest never', async () => {
+  const { put, reads } = reading(2 * page('a').length)
   const [a, b, c] = ['a', 'b', 'c'].map((name) => release(name, 1, [put(page(name))])) as [
     Release,
     Release,
@@ -37,20 +56,34 @@ test('the oldest goes once the pages of all are longer than allowed, the newest 
     1,
     ['d', 'e', 'f', 'g'].map((name) => put(page(name))),
   )
-  const limits = { ...LIMITS, maxKeptManifestBytes: 2 * page('a').length }
-  const content = createContent(store, limits, lost)
-  const get = vi.spyOn(blocks, 'get')
-  /** Pages that are read for it. */
-  const reads = async (of: Release) => {
-    get.mockClear()
-    await content.files(of)
-    return get.mock.calls.length
-  }
   expect([await reads(a), await reads(b), await reads(a), await reads(b)]).toEqual([1, 1, 0, 0])
   expect([await reads(c), await reads(b), await reads(c), await reads(a)]).toEqual([1, 0, 0, 1])
   expect([await reads(long), await reads(long), await reads(a), await reads(c)]).toEqual([4, 0, 1, 1])
   // what is read again counts as new
   expect([await reads(a), await reads(b), await reads(a)]).toEqual([0, 1, 0])
+})
+
+test('of nine channels in turn none is read twice, though each counts 4 KiB at least', async () => {
+  for (const [room, again] of [
+    [9 * 4_096, 0],
+    [9 * 4_096 - 1, 1],
+  ] as const) {
+    const { put, reads } = reading(room)
+    const made = Array.from({ length: 9 }, (_, at) =>
+      release(`${at}`, 1, [put(encodePage([empty(`${at}`)]))], `pay/${at}` as Channel),
+    )
+    for (const one of made) expect(await reads(one)).toBe(1)
+    for (const one of made) expect(await reads(one)).toBe(again)
+  }
+})
+
+test('of one channel four are kept: what was replaced before is read again', async () => {
+  const { put, reads } = reading(LIMITS.maxKeptManifestBytes)
+  const other = release('other', 1, [put(page('other'))], 'pay/other' as Channel)
+  const made = Array.from({ length: 5 }, (_, at) => release(`${at}`, 1, [put(page(`${at}`))]))
+  for (const one of [other, ...made]) expect(await reads(one)).toBe(1)
+  for (const one of [other, ...made.slice(1)]) expect(await reads(one)).toBe(0)
+  expect(await reads(made[0] as Release)).toBe(1)
 })
 
 const digest = sha256('')

@@ -27,10 +27,15 @@ export function storeOf() {
   return { blocks, indexed, put, store }
 }
 
-export const release = (name: string, counter: number, pages: readonly Digest[]): Release => ({
+export const release = (
+  name: string,
+  counter: number,
+  pages: readonly Digest[],
+  channel: Channel = CHANNEL,
+): Release => ({
   id: sha256(bytes(name)) as string as ReleaseId,
   counter,
-  header: { channel: CHANNEL, clock: new Map([['ops', counter]]), pages } as unknown as Release['header'],
+  header: { channel, clock: new Map([['ops', counter]]), pages } as unknown as Release['header'],
 })
 
 /** A view over one channel; what each release's listing waits for is the test's. */
