@@ -124,7 +124,7 @@ export function createContent(
     for (const digest of digests) yield { digest, bytes: await blockOf(release, digest) }
   }
 
-  async function* partsOf(release: Release, parts: readonly Part[]): AsyncGenerator<Uint8Array> {
+  async function* partsOf(release: Release, parts: Iterable<Part>): AsyncGenerator<Uint8Array> {
     for (const { digest, from, to } of parts) yield (await blockOf(release, digest)).subarray(from, to)
   }
 
@@ -139,12 +139,12 @@ export function createContent(
           'API_NOT_FOUND',
           `no file ${JSON.stringify(path)} in release ${release.id.slice(0, 12)}`,
         )
-      const parts = partsIn(entry, range ?? { start: 0, end: entry.size - 1 })
+      const asked = range ?? { start: 0, end: entry.size - 1 }
       await allThere(
         release,
-        parts.map(({ digest }) => digest),
+        partsIn(entry, asked).map(({ digest }) => digest),
       )
-      return partsOf(release, parts)
+      return partsOf(release, partsIn(entry, asked))
     },
     async blocks(release) {
       const { manifest } = await listed(release)
@@ -163,16 +163,18 @@ interface Part {
   readonly to: number
 }
 
-function partsIn({ blocks }: ManifestEntry, { start, end }: { start: number; end: number }): Part[] {
-  const parts: Part[] = []
+/** One after another: a list of them, of a file of many GiB, would be held by each who downloads it. */
+function* partsIn(
+  { blocks }: ManifestEntry,
+  { start, end }: { start: number; end: number },
+): Generator<Part, void> {
   let offset = 0
   for (const { digest, size } of blocks) {
     const from = Math.max(start - offset, 0)
     const to = Math.min(end - offset + 1, size)
     offset += size
-    if (from < to) parts.push({ digest, from, to })
+    if (from < to) yield { digest, from, to }
   }
-  return parts
 }
 
 /**

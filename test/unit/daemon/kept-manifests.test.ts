@@ -11,7 +11,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
 import type { Release } from '../../../src/model/release.ts'
-import { release, storeOf } from './view-of.ts'
+import { bytes, release, storeOf } from './view-of.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -86,6 +86,33 @@ test('of one channel four are kept: what was replaced before is read again', asy
   expect(await reads(made[0] as Release)).toBe(1)
 })
 
+function heldBytes(): number {
+  collectGarbage()
+  collectGarbage()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+test('a download that is open holds no list of what is to come', async () => {
+  const { put, store } = storeOf()
+  const refs = Array(5_000).fill({ digest: put(bytes('x')), size: 1 })
+  const made = release('r', 1, [put(encodePage([{ ...empty('f'), size: refs.length, blocks: refs }]))])
+  const content = createContent(store, LIMITS, lost)
+  const open: AsyncIterator<Uint8Array>[] = []
+  const held = async (downloads: number) => {
+    for (let at = 0; at < downloads; at += 1) {
+      const parts = (await content.bytes(made, 'f'))[Symbol.asyncIterator]()
+      expect((await parts.next()).value).toHaveLength(1)
+      open.push(parts)
+    }
+    return heldBytes()
+  }
+  const before = await held(20)
+  const each = ((await held(100)) - before) / 100
+  expect(each, `${each} bytes for each`).toBeLessThan(16 * 1024)
+  expect(open).toHaveLength(120)
+})
+
 const digest = sha256('')
 test.each([
   ['files', Array.from({ length: 2_000 }, (_, at) => empty(at.toString(36).padStart(3, '0')))],
@@ -97,19 +124,16 @@ test.each([
     const page = encodePage(entries)
     const made = release('r', 1, [put(page)])
     const kept: Content[] = []
-    const heldBytes = async (more: number) => {
+    const held = async (more: number) => {
       for (let at = 0; at < more; at += 1) {
         const content = createContent(store, LIMITS, lost)
         await content.files(made)
         kept.push(content)
       }
-      collectGarbage()
-      collectGarbage()
-      const { heapUsed, arrayBuffers } = process.memoryUsage()
-      return heapUsed + arrayBuffers
+      return heldBytes()
     }
-    const before = await heldBytes(4)
-    const times = ((await heldBytes(16)) - before) / 16 / page.length
+    const before = await held(4)
+    const times = ((await held(16)) - before) / 16 / page.length
     expect(times, `${times} bytes for each`).toBeLessThan(1.5 * ENTRIES.manifestByte)
     expect(kept).toHaveLength(20)
   },
