@@ -95,10 +95,11 @@ export function createApp(node: NodeView, options: ApiOptions, answers: Answers)
     })
   })
   app.get('/v1/channels/:channel/car', async (c) => {
-    const bytes = await node.car(targetOf(c).channel, releaseOf(c))
-    const headers = { 'content-type': CAR_TYPE }
+    const { bytes, parts } = await node.car(targetOf(c).channel, releaseOf(c))
+    // HTTP/1.0 has no chunks: without a length what is cut off would be whole there, to a proxy as well.
+    const headers = { 'content-type': CAR_TYPE, 'content-length': String(bytes) }
     if (c.req.method === 'HEAD') return new Response(null, { headers })
-    return send(c, bytes, Number.POSITIVE_INFINITY, { status: 200, headers })
+    return send(c, parts, bytes, { status: 200, headers })
   })
   describe(app, options.version)
   return app

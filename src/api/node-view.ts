@@ -93,6 +93,12 @@ export interface ReleaseChange {
   readonly changed: readonly string[]
 }
 
+/** A release as CAR, which is so long. */
+export interface CarView {
+  readonly bytes: number
+  readonly parts: AsyncIterable<Uint8Array>
+}
+
 export interface NodeView {
   status(): StatusView
   ready(): { readonly ready: boolean; readonly waitingFor: readonly string[] }
@@ -112,7 +118,7 @@ export interface NodeView {
     range?: { readonly start: number; readonly end: number },
   ): Promise<AsyncIterable<Uint8Array>>
   /** A stored release as a CAR file, for `export`. @throws MeshError API_NOT_FOUND; as `read` */
-  car(channel: Channel, release?: ReleaseId): Promise<AsyncIterable<Uint8Array>>
+  car(channel: Channel, release?: ReleaseId): Promise<CarView>
   /** `listener` is called after each activation, `missed` where what it changed cannot be said; returns the unsubscribe function. */
   subscribe(channel: Channel, listener: (change: ReleaseChange) => void, missed?: () => void): () => void
   metrics(): Promise<string>

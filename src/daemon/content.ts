@@ -22,8 +22,8 @@ export interface Content {
     path: string,
     range?: { readonly start: number; readonly end: number },
   ): Promise<AsyncIterable<Uint8Array>>
-  /** Pages, then blocks in manifest order, each once. */
-  blocks(release: Release): Promise<AsyncIterable<Block>>
+  /** Pages, then blocks in manifest order, each once, and the sizes of all of them. */
+  blocks(release: Release): Promise<{ sizes: Iterable<number>; blocks: AsyncIterable<Block> }>
 }
 
 export interface Block {
@@ -35,6 +35,7 @@ interface Listed {
   readonly channel: Channel
   readonly manifest: readonly ManifestEntry[]
   readonly files: readonly FileView[]
+  readonly pageSizes: readonly number[]
   /** Whoever reads every file asks for each by its path. */
   readonly byPath: ReadonlyMap<string, ManifestEntry>
   /** As it is encoded, by which goes what it takes decoded: for files, blocks and fields that this build does not know. */
@@ -75,17 +76,19 @@ export function createContent(
 
   async function read(release: Release): Promise<Listed> {
     const entries: ManifestEntry[] = []
-    let pageBytes = 0
+    const pageSizes: number[] = []
     for (const digest of release.header.pages) {
       const page = await blockOf(release, digest)
       entries.push(...decodePage(page, limits))
-      pageBytes += page.length
+      pageSizes.push(page.length)
     }
     const manifest = joinParts(entries)
     const files = manifest.map(({ path, mode, size, digest }) => ({ path, mode, size, digest }))
     const byPath = new Map(manifest.map((entry) => [entry.path, entry]))
     const { channel } = release.header
-    const whole = { channel, manifest, files, byPath, keptBytes: Math.max(pageBytes, LEAST_KEPT_BYTES) }
+    const pageBytes = pageSizes.reduce((sum, size) => sum + size, 0)
+    const keptBytes = Math.max(pageBytes, LEAST_KEPT_BYTES)
+    const whole = { channel, manifest, files, byPath, pageSizes, keptBytes }
     kept.set(release.id, whole)
     dropOldest(channel)
     return whole
@@ -120,8 +123,17 @@ export function createContent(
     for (const digest of digests) if (!store.hasBlock(digest)) await blockOf(release, digest)
   }
 
-  async function* blocksOf(release: Release, digests: Iterable<Digest>): AsyncGenerator<Block> {
-    for (const digest of digests) yield { digest, bytes: await blockOf(release, digest) }
+  /** By their sizes the length of all is told before: what is longer than that would be read as the next answer. */
+  async function* blocksOf(release: Release, sizes: ReadonlyMap<Digest, number>): AsyncGenerator<Block> {
+    for (const [digest, size] of sizes) {
+      const bytes = await blockOf(release, digest)
+      if (bytes.length !== size)
+        throw new MeshError(
+          'LIMIT_CONTENT',
+          `block ${digest.slice(0, 12)} has ${bytes.length} bytes, the manifest says ${size}`,
+        )
+      yield { digest, bytes }
+    }
   }
 
   async function* partsOf(release: Release, parts: Iterable<Part>): AsyncGenerator<Uint8Array> {
@@ -147,11 +159,12 @@ export function createContent(
       return partsOf(release, partsIn(entry, asked))
     },
     async blocks(release) {
-      const { manifest } = await listed(release)
-      const blocks = manifest.flatMap((entry) => entry.blocks.map(({ digest }) => digest))
-      const digests = new Set([...release.header.pages, ...blocks])
-      await allThere(release, digests)
-      return blocksOf(release, digests)
+      const { manifest, pageSizes } = await listed(release)
+      const sizes = new Map<Digest, number>()
+      for (const [at, page] of release.header.pages.entries()) sizes.set(page, pageSizes[at] ?? 0)
+      for (const { blocks } of manifest) for (const { digest, size } of blocks) sizes.set(digest, size)
+      await allThere(release, sizes.keys())
+      return { sizes: sizes.values(), blocks: blocksOf(release, sizes) }
     },
   }
 }

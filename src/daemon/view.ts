@@ -13,7 +13,7 @@ import { type Code, MeshError } from '../errors.ts'
 import type { Channel, Pattern, ReleaseId } from '../model/ids.ts'
 import { literalOf, matchesAny } from '../model/pattern.ts'
 import type { Release } from '../model/release.ts'
-import { writeCar } from '../publish/car.ts'
+import { carBytes, writeCar } from '../publish/car.ts'
 import type { StorePort } from '../runtime/ports.ts'
 import type { Judgement } from '../trust/admission.ts'
 import { type Content, lacking } from './content.ts'
@@ -127,7 +127,8 @@ export function createView(sources: ViewSources): DaemonView {
       const envelope = release === undefined ? undefined : sources.core.envelope(release.id)
       if (release === undefined || envelope === undefined)
         throw new MeshError('API_NOT_FOUND', `${channel} has no such release here`)
-      return writeCar(envelope, await sources.content.blocks(release))
+      const { sizes, blocks } = await sources.content.blocks(release)
+      return { bytes: carBytes(envelope, sizes), parts: writeCar(envelope, blocks) }
     },
     subscribe(channel, tell, missed) {
       const watcher = { tell, missed }

@@ -48,6 +48,18 @@ export async function* writeCar(
   for await (const { digest, bytes } of blocks) yield* section(toCid(digest), bytes)
 }
 
+/** How much `writeCar` gives. @param sizes of the blocks, each once */
+export function carBytes(envelope: Uint8Array, sizes: Iterable<number>): number {
+  let bytes = headerLength({ roots: [toCid(sha256(envelope))] }) + sectionBytes(envelope.length)
+  for (const size of sizes) bytes += sectionBytes(size)
+  return bytes
+}
+
+function sectionBytes(size: number): number {
+  const length = CID_BYTES + size
+  return varint.encodingLength(length) + length
+}
+
 /** How long it is, as a varint, then a CID and what it names. */
 function* section({ bytes: cid }: CID, bytes: Uint8Array): Generator<Uint8Array> {
   const length = cid.length + bytes.length

@@ -48,9 +48,12 @@ async function* blocks() {
   for (const [digest, bytes] of made.content) yield { digest, bytes }
 }
 
-async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  yield bytes
-}
+const pieces = (bytes: Buffer) => ({
+  bytes: bytes.length,
+  parts: (async function* () {
+    yield bytes
+  })(),
+})
 
 const write = (name: string, content: string | Uint8Array): string => {
   writeFileSync(at(name), content)

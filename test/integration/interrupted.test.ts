@@ -15,11 +15,12 @@ async function stalled() {
   const node = new FakeNode()
   node.activate({ 'app.yaml': 'a: 1\n' })
   const end = Promise.withResolvers<void>()
-  node.read = node.car = async () =>
+  node.read = async () =>
     (async function* () {
       yield Buffer.from('a:')
       await end.promise
     })()
+  node.car = async (channel) => ({ bytes: 5, parts: await node.read(channel, 'app.yaml') })
   const { api } = await serve(node)
   onTestFinished(async () => {
     end.resolve()

@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { writeCar } from '../../src/publish/car.ts'
+import { carBytes, writeCar } from '../../src/publish/car.ts'
 import { at, inScratch, json, refused } from '../e2e/command-line.ts'
 import { make } from '../unit/core/fleet.ts'
 import { CHANNEL, FakeNode, type Served, serve, sha } from './api/fake-node.ts'
@@ -74,9 +74,16 @@ const made = make({ clock: { alice: 1 }, text: 'a block of its own\n' })
 async function* blocks() {
   for (const [digest, bytes] of made.content) yield { digest, bytes }
 }
+const car = () => ({
+  bytes: carBytes(
+    made.envelope,
+    [...made.content].map(([, { length }]) => length),
+  ),
+  parts: writeCar(made.envelope, blocks()),
+})
 
 test('export: the file before it has its name, then its folder', async () => {
-  node.car = async () => writeCar(made.envelope, blocks())
+  node.car = async () => car()
   await json('export', CHANNEL, at('release.car'), ...api())
   expect(done).toEqual(['sync aside', 'link release.car', 'sync '])
 })
@@ -84,12 +91,12 @@ test('export: the file before it has its name, then its folder', async () => {
 test('export: a file that got the name meanwhile stays', async () => {
   node.car = async () => {
     writeFileSync(at('theirs.car'), 'theirs')
-    return writeCar(made.envelope, blocks())
+    return car()
   }
   await refused(2, 'INPUT_EXISTS', 'theirs.car', 'export', CHANNEL, at('theirs.car'), ...api())
   expect(readFileSync(at('theirs.car'), 'utf8')).toBe('theirs')
   expect(readdirSync(at()).filter((name) => name.startsWith('theirs'))).toEqual(['theirs.car'])
-  node.car = async () => writeCar(made.envelope, blocks())
+  node.car = async () => car()
 })
 
 test.each([

@@ -22,7 +22,7 @@ class LongNode extends FakeNode {
   }
   override read = async (...asked: Parameters<FakeNode['read']>) =>
     asked[1] === 'long' ? blocks() : super.read(...asked)
-  override car = async () => blocks()
+  override car = async () => ({ bytes: LONG.length, parts: blocks() })
 }
 
 async function* blocks(): AsyncGenerator<Uint8Array> {

@@ -1,8 +1,9 @@
 /** Content that is not, or not wholly, here: refused with its code, and where bytes have gone out, visibly cut off. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { MeshError } from '../../../src/errors.ts'
 import { FakeNode, type Served, serve } from './fake-node.ts'
-import { ask } from './raw.ts'
+import { ask, raw } from './raw.ts'
 
 const CHANNEL = '/v1/channels/payments%2Fprod'
 const FILE = `${CHANNEL}/files/a`
@@ -23,7 +24,7 @@ afterEach(async () => {
 
 function answerWith(make: () => Promise<AsyncGenerator<Uint8Array>>): void {
   node.read = make
-  node.car = make
+  node.car = async () => ({ bytes: 20, parts: await make() })
 }
 
 /** So many bytes, then the damage. */
@@ -60,11 +61,11 @@ describe('what the node knows to lack', () => {
       free = resolve
     })
     const { car } = node
-    node.car = async () =>
-      (async function* () {
-        yield Buffer.from('car')
-        await held
-      })()
+    const parts = async function* () {
+      yield Buffer.from('car')
+      await held
+    }
+    node.car = async () => ({ bytes: 100_000, parts: parts() })
     const first = ask(served.api.url, CAR)
     const isFull = async () => expect((await ask(served.api.url, '/v1/status')).code).toBe('API_BUSY')
     await vi.waitFor(isFull, { timeout: 30_000 })
@@ -104,6 +105,20 @@ describe('what proves damaged as it is read', () => {
     const told = { code: 'STORE_CORRUPT', text: `GET ${target}: cut off: its content here is damaged` }
     expect(served.problems).toEqual([told, told])
     expect(printed).not.toHaveBeenCalled()
+  })
+
+  test('a release, over HTTP/1.0: shorter than it was said to be, which knows no other end than that of the connection', async () => {
+    answerWith(async () =>
+      (async function* () {
+        yield Buffer.from('xxxxx')
+        // Until that has gone out.
+        await delay(50)
+        yield* upTo(5)
+      })(),
+    )
+    const { head, body } = await raw(served.api.url, `GET ${CAR} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`)
+    expect(head).toMatch(/^content-length: 20\r?$/im)
+    expect(body).toMatch(/^x{5,10}$/)
   })
 
   test('a failure without a code is the log’s to know', async () => {

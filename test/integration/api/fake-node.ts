@@ -124,7 +124,8 @@ export class FakeNode implements NodeView {
   async car(channel: Channel, wanted?: ReleaseId) {
     const release = this.#release(channel, wanted)
     if (release === undefined) throw new MeshError('API_NOT_FOUND', 'no such release')
-    return chunks(Buffer.from(`car of ${release.id}`))
+    const car = Buffer.from(`car of ${release.id}`)
+    return { bytes: car.length, parts: chunks(car) }
   }
 
   subscribe(channel: Channel, listener: (change: ReleaseChange) => void, missed: () => void) {

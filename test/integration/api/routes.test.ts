@@ -150,7 +150,11 @@ describe('channels', () => {
   test('a CAR comes whole', async () => {
     const response = await get(`${CHANNEL}/car`)
     expect(response.headers.get('content-type')).toBe('application/vnd.ipld.car')
+    const { length } = `car of ${active.id}`
+    expect(response.headers.get('content-length')).toBe(`${length}`)
     expect(await response.text()).toBe(`car of ${active.id}`)
+    const head = await get(`${CHANNEL}/car`, {}, 'HEAD')
+    expect(head.headers.get('content-length')).toBe(`${length}`)
   })
 })
 

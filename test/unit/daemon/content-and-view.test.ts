@@ -102,9 +102,26 @@ describe('content', () => {
 
   test('a release is its pages, then its blocks, each once', async () => {
     const { content, made, refs } = split()
-    const digests: Digest[] = []
-    for await (const { digest } of await content.blocks(made)) digests.push(digest)
-    expect(digests).toEqual([...made.header.pages, ...refs.map(({ digest }) => digest)])
+    const { sizes, blocks } = await content.blocks(made)
+    const each: [Digest, number][] = []
+    for await (const { digest, bytes } of blocks) each.push([digest, bytes.length])
+    expect(each.map(([digest]) => digest)).toEqual([
+      ...made.header.pages,
+      ...refs.map(({ digest }) => digest),
+    ])
+    expect([...sizes]).toEqual(each.map(([, size]) => size))
+  })
+
+  test('a block of a release that is longer than its manifest says is not given out', async () => {
+    const { blocks, content, made, refs } = split()
+    blocks.set(refs[1]?.digest ?? '', bytes('45678'))
+    const all = async () => {
+      for await (const one of (await content.blocks(made)).blocks) void one
+    }
+    await expect(all()).rejects.toMatchObject({
+      code: 'LIMIT_CONTENT',
+      message: expect.stringContaining('has 5 bytes, the manifest says 4'),
+    })
   })
 
   test('an unknown path is API_NOT_FOUND; a page or block that is not here is what it is said to mean', async () => {

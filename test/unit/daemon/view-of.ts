@@ -49,7 +49,7 @@ export function viewOf(
   const content = {
     manifest: async () => [],
     bytes: async () => [],
-    blocks: async () => [],
+    blocks: async () => ({ sizes: [], blocks: [] }),
     files: async ({ id, counter }: Release) => {
       await waits.get(id)
       return [{ path: `f${counter}`, mode: 0o444, size: 1, digest: id as string as Digest }]

@@ -12,7 +12,7 @@ import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
-import { type OpenedCar, openCar, writeCar } from '../../../src/publish/car.ts'
+import { carBytes, type OpenedCar, openCar, writeCar } from '../../../src/publish/car.ts'
 import { make } from '../core/fleet.ts'
 
 vi.mock('node:fs/promises', async (original) => {
@@ -69,6 +69,16 @@ test('It is byte for byte what the library writes', async () => {
   }
   const [bytes] = await Promise.all([joined(out), put()])
   expect(await write(content)).toEqual(bytes)
+})
+
+test('It is as long as is said before, for blocks of every size', async () => {
+  // A length takes one byte up to 127, with the CID of 36, and two up to 16,383.
+  for (const size of [1, 91, 92, 16_347, 16_348, LIMITS.maxBlockBytes]) {
+    const block = Buffer.alloc(size, 'x')
+    const content = [...made.content, [sha256(block), block] as const]
+    const sizes = content.map(([, { length }]) => length)
+    expect(carBytes(made.envelope, sizes)).toBe((await write(content)).length)
+  }
 })
 
 test('What has been taken is held no longer, while more is written', async () => {
