@@ -47,12 +47,14 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const sure = single.has(channel) ? undefined : before
     if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
     if (shown !== undefined && !cell.stored) former.push(channel)
+    const isMarked = markLeft(node, cell, shown)
     sayLeft(node, step, cell, left)
     const { floor } = cell.state
     const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
     if (changed) writes.push({ kind: 'floor', floor })
     // Known from the floor as it was alone.
-    if (cell.state.failedTarget !== records.get(channel)?.failedTarget) writes.push(recordWrite(cell))
+    if (isMarked || cell.state.failedTarget !== records.get(channel)?.failedTarget)
+      writes.push(recordWrite(cell))
     writes.push(...dropUnneeded(node, cell))
   }
   if (writes.length > 0) step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
@@ -81,6 +83,25 @@ function noteFormer(step: Step, [channel, ...more]: readonly Channel[]): void {
   if (channel === undefined) return
   const text = `${1 + more.length} channels that are not stored here any longer (channels) have files in the folder of materialize.dir, first ${channel}: they stay as they are, without updates; remove current and .releases there by hand`
   step.emit({ kind: 'note', level: 'warn', code: 'ACTIVATE_LEFTOVER', text, channel })
+}
+
+/**
+ * Of a channel that left the subscription the files may be removed, as the operator is told, and newer releases are ordered on.
+ * Comes it back, what was active counts on where files still show it, or nothing came after it. Else it would be shown once
+ * more although newer ones were accepted; without files of its own a node shows nothing of a channel that it does not store.
+ */
+function markLeft({ config }: NodeState, cell: Cell, shown: ReleaseId | undefined): boolean {
+  const { state, stored } = cell
+  const { active, floor } = state
+  if (active === undefined || stored === (active.left !== true)) return false
+  const { release, activatedAt } = active
+  if (!stored || shown === release || floor.ids.some((id) => knows(state, id))) {
+    cell.state = { ...state, active: { ...active, left: stored ? undefined : true } }
+    return true
+  }
+  const history = [{ release, activatedAt }, ...state.history].slice(0, config.limits.maxHistory)
+  cell.state = { ...state, active: undefined, lastGood: undefined, history }
+  return true
 }
 
 const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord => ({

@@ -1,11 +1,12 @@
 /** Floors outlive their subscription: what was stored before `channels` was changed must not keep out what is stored now. */
-import { expect, test } from 'vitest'
-import { formerlyActive } from '../../../src/core/restore.ts'
-import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
+import { describe, expect, test } from 'vitest'
+import { formerlyActive, inDoubt } from '../../../src/core/restore.ts'
+import { EMPTY_SNAPSHOT, type Snapshot } from '../../../src/core/snapshot.ts'
+import type { Write } from '../../../src/core/writes.ts'
 import { LIMITS, type Limits } from '../../../src/limits.ts'
-import type { Channel, Pattern } from '../../../src/model/ids.ts'
+import type { Channel, Pattern, ReleaseId } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { floorOf, gossip, make, record } from './fleet.ts'
+import { floorOf, gossip, type Made, make, record } from './fleet.ts'
 
 /** A node that stored so many channels before its subscription was changed. */
 function nodeAfter(former: number, limits: Partial<Limits>): BenchNode {
@@ -91,4 +92,90 @@ test('what was active and is not stored any longer is asked of the files, and to
   ])
   // In doubt, a stored one is asked, too.
   expect(told(channels.slice(0, 1))).toEqual([])
+})
+
+describe('what was active when its channel left the subscription', () => {
+  const CAME = 'app/came/back' as Channel
+  const of = (counter: number) =>
+    make({ clock: { alice: counter }, text: `${counter}\n`, header: { channel: CAME } })
+  const [then, next, good] = [of(2), of(3), of(1)]
+  const left = ['app/now/*'] as Pattern[]
+  const floor = { ...floorOf(then), channel: CAME }
+
+  /** One life behind the other, each with what the one before wrote, and what files show by then. */
+  class Lives {
+    snapshot: Partial<Snapshot> = {
+      floors: [floor, floor],
+      envelopes: [envelopeOf(then), envelopeOf(good)],
+      whole: [then.id, good.id],
+      channels: [
+        record([then.id], {
+          channel: CAME,
+          active: { release: then.id, epoch: 1, activatedAt: 5, soaked: true },
+          lastGood: good.id,
+          lastGoodEpoch: 1,
+        }),
+      ] as never,
+    }
+
+    start(patterns: readonly Pattern[], shown: ReleaseId | undefined, released: readonly Made[] = []) {
+      const asked = new Set([...inDoubt({ ...EMPTY_SNAPSHOT, ...this.snapshot }), CAME])
+      const files = new Map(shown === undefined ? [] : [...asked].map((channel) => [channel, shown]))
+      const node = new BenchNode({ patterns })
+      const effects = [...node.start(this.snapshot, files)]
+      for (const made of released) effects.push(...node.run(gossip(made)))
+      for (const { writes } of ofKind(effects, 'persist')) for (const write of writes) this.#write(write)
+      return { node, begun: ofKind(effects, 'activate') }
+    }
+
+    #write(write: Write): void {
+      const { floors = [], envelopes = [] } = this.snapshot
+      if (write.kind === 'channel') this.snapshot = { ...this.snapshot, channels: [write.record] }
+      if (write.kind === 'floor') this.snapshot = { ...this.snapshot, floors: floors.map(() => write.floor) }
+      if (write.kind === 'envelope') this.snapshot = { ...this.snapshot, envelopes: [...envelopes, write] }
+    }
+  }
+  const envelopeOf = ({ id, envelope }: Made) => ({ release: id, channel: CAME, bytes: envelope })
+  const back = ['app/**'] as Pattern[]
+
+  test('is not shown again where its files are gone and a newer one was accepted meanwhile', () => {
+    const lives = new Lives()
+    lives.start(left, then.id, [next])
+    for (const again of [1, 2]) {
+      const { node, begun } = lives.start(back, undefined)
+      expect([again, begun]).toEqual([again, []])
+      const [entry] = node.view().channels
+      expect(entry).toMatchObject({ target: next.id, state: 'fetching', lastGood: undefined })
+      expect(entry?.active).toBeUndefined()
+      expect(entry?.history.map(({ id }) => id)).toEqual([then.id])
+    }
+    const { node } = lives.start(back, undefined)
+    const whole = node.persist(node.persist(node.run(gossip(next, [next.page, next.block]))))
+    expect(ofKind(whole, 'activate')).toMatchObject([{ release: next.id, previous: undefined }])
+  })
+
+  test('counts on, and its files are looked after, where they still show it', () => {
+    const lives = new Lives()
+    lives.start(left, then.id, [next])
+    for (const shown of [then.id, undefined]) {
+      // Once it is back, its files are put right whatever becomes of them.
+      const { node, begun } = lives.start(back, shown)
+      expect(begun).toMatchObject([{ release: then.id }])
+      expect(node.view().channels).toMatchObject([{ active: { id: then.id }, lastGood: good.id }])
+    }
+  })
+
+  test('comes back without files where nothing came after it', () => {
+    const lives = new Lives()
+    lives.start(left, then.id)
+    lives.start(left, undefined)
+    const { begun } = lives.start(back, undefined)
+    expect(begun).toMatchObject([{ release: then.id }])
+  })
+
+  test('is restored, files or not, where its channel never left', () => {
+    const lives = new Lives()
+    lives.start(back, then.id, [next])
+    expect(lives.start(back, undefined).begun).toMatchObject([{ release: then.id }])
+  })
 })
