@@ -1,7 +1,7 @@
 import type { FileView } from '../api/node-view.ts'
 import { decodePage } from '../codec/page.ts'
 import type { CoreChannelView } from '../core/view.ts'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
@@ -79,7 +79,7 @@ export function createContent(
     const pageSizes: number[] = []
     for (const digest of release.header.pages) {
       const page = await blockOf(release, digest)
-      entries.push(...decodePage(page, limits))
+      entries.push(...listedIn(release, page, limits))
       pageSizes.push(page.length)
     }
     const manifest = joinParts(entries)
@@ -166,6 +166,17 @@ export function createContent(
       await allThere(release, sizes.keys())
       return { sizes: sizes.values(), blocks: blocksOf(release, sizes) }
     },
+  }
+}
+
+/** What came under a higher limit than that of now is no fault of whoever asks. */
+function listedIn(release: Release, page: Uint8Array, limits: Limits): readonly ManifestEntry[] {
+  try {
+    return decodePage(page, limits)
+  } catch (error) {
+    if (!isMeshError(error) || !error.code.startsWith('LIMIT_')) throw error
+    const text = `release ${release.id.slice(0, 12)}: it cannot be read here any longer: ${error.message}`
+    throw new MeshError('API_UNAVAILABLE', text)
   }
 }
 

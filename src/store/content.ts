@@ -2,7 +2,7 @@ import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeader } from '../codec/header.ts'
 import { decodePage } from '../codec/page.ts'
 import { isMeshError } from '../errors.ts'
-import type { Limits } from '../limits.ts'
+import { LIMITS, type Limits } from '../limits.ts'
 import type { Digest, ReleaseId } from '../model/ids.ts'
 
 interface Content {
@@ -107,8 +107,26 @@ export function pagesOf(envelope: Uint8Array, limits: Limits): readonly Digest[]
   return decodeHeader(payload, limits).header.pages
 }
 
+/**
+ * Limits may be lower by now than when it was stored: nothing that is kept must go for that as what nobody names. What the page
+ * takes decoded is bounded by its items, as many as are built in at the least; how long it is cannot matter, it is in memory.
+ */
 export const blocksOf = (page: Uint8Array, limits: Limits): readonly Digest[] =>
-  decodePage(page, limits).flatMap(({ blocks }) => blocks.map(({ digest }) => digest))
+  decodePage(page, {
+    ...limits,
+    maxItems: Math.max(limits.maxItems, LIMITS.maxItems),
+    maxDepth: Math.max(limits.maxDepth, LIMITS.maxDepth),
+    maxPageBytes: page.length,
+    ...UNBOUNDED,
+  }).flatMap(({ blocks }) => blocks.map(({ digest }) => digest))
+
+/** What a page says of its files costs nothing more to read. */
+const UNBOUNDED = {
+  maxBlockBytes: Number.MAX_SAFE_INTEGER,
+  maxReleaseBytes: Number.MAX_SAFE_INTEGER,
+  maxFiles: Number.MAX_SAFE_INTEGER,
+  maxPathBytes: Number.MAX_SAFE_INTEGER,
+}
 
 /** Everything a release is made of, as far as its pages are here. @param envelope of a release */
 export async function contentOf(

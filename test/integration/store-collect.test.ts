@@ -107,6 +107,22 @@ test('a page that no node can read names nothing, and holds nothing up', async (
   expect(await store.collect([kept.id, bad.id], bound)).toEqual([orphan.digest])
 })
 
+test.each([
+  ['maxPageBytes', 64],
+  ['maxBlockBytes', 3],
+  ['maxItems', 40],
+] as const)('of what is kept nothing goes where it is over a lowered %s by now', async (limit, value) => {
+  const content = '2'.repeat(20_000)
+  const large = makeRelease(4, [{ path: 'b.yaml', content }])
+  await store.commit(large.writes, true)
+  await store.close()
+  store = storeWith({ ...LIMITS, [limit]: value })
+  await store.open()
+  await store.load()
+  const gone = await store.collect([kept.id, large.id], { ...bound, awaited: [kept.id, large.id] })
+  expect(gone).toEqual([block('named by nothing').digest])
+})
+
 test('one that is told to end reads no further, and the store is closed cleanly', async () => {
   const many = Array.from({ length: 50 }, (_, at) =>
     makeRelease(10 + at, [{ path: 'a.yaml', content: `a: ${at}\n` }]),

@@ -33,6 +33,7 @@ describe('content', () => {
       blocks,
       indexed,
       refs,
+      store,
       content: createContent(store, LIMITS, (of) => new MeshError('STORE_CORRUPT', of.id)),
       made: release('r', 1, [page(0, 2), page(2, 3)]),
     }
@@ -61,6 +62,23 @@ describe('content', () => {
     blocks.set(page, bytes)
     expect(await content.files(made)).toHaveLength(1)
   })
+
+  test.each([['maxPageBytes'], ['maxBlockBytes'], ['maxReleaseBytes']] as const)(
+    'what was stored under a higher %s is not there for now, and no fault of whoever asks',
+    async (limit) => {
+      const { made, store } = split()
+      const content = createContent(
+        store,
+        { ...LIMITS, [limit]: 3 },
+        (of) => new MeshError('STORE_CORRUPT', of.id),
+      )
+      const refused = {
+        code: 'API_UNAVAILABLE',
+        message: expect.stringMatching(/cannot be read here any longer: /),
+      }
+      await expect(content.files(made)).rejects.toMatchObject(refused)
+    },
+  )
 
   test('one file of many is found without a look at the others', async () => {
     async function lookups(files: number): Promise<() => Promise<number>> {
