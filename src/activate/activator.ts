@@ -17,7 +17,7 @@ import { type Materialize, type Ownership, ownershipOf } from './ownership.ts'
 import { type ContentStore, readManifest } from './read-manifest.ts'
 import { makeDirectories, openDirectory } from './safe-directory.ts'
 import { isDone, toldPaths } from './told.ts'
-import { buildTree, differenceOf, pathsIn } from './tree.ts'
+import { buildTree, differenceOf, noMoreOpen, pathsIn } from './tree.ts'
 import type { Bad, Order, Shown, Whole, Work } from './work.ts'
 
 export { createMarkOnly } from './mark-only.ts'
@@ -236,7 +236,7 @@ class FileActivator implements Activator {
   }
 
   async #show(work: Work, { tree, edited }: Whole): Promise<Shown> {
-    const { channel, release, folder, before, was, notes, fallback } = work
+    const { channel, release, folder, ownership, before, was, notes, fallback } = work
     const { keepTrees } = this.#init.limits
     const all = [tree, ...seenTrees(notes, before).filter((name) => name !== tree)]
     const last = all.find((name) => releaseOf(name) !== release)
@@ -259,8 +259,8 @@ class FileActivator implements Activator {
       return toldPaths({ ...diff, edited: isDrifted ? undefined : edited, owed, maxFiles })
     })
     await this.#swap(work, tree)
-    const keep = new Set(all.slice(0, 1 + keepTrees))
-    await this.#prune(work, keep)
+    const kept = await noMoreOpen(folder.releases, all.slice(1, 1 + keepTrees), ownership)
+    await this.#prune(work, new Set([tree, ...kept]))
     const hooks = isThrough ? [] : this.#hooks
     const place = { channel, release, folder, fallback }
     return { ...place, kind: 'shown', tree, changed: changed.length, previous, hooks, trees, isKnown }

@@ -250,6 +250,23 @@ function differenceBy(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** Trees that whoever may not read one built now may not read either. All files of one are as open as its folder. */
+export async function noMoreOpen(
+  releases: string,
+  trees: readonly string[],
+  ownership: Ownership,
+): Promise<readonly string[]> {
+  const mode = directoryMode(ownership)
+  const isMoreOpen = async (tree: string): Promise<boolean> => {
+    const stat = await lstat(join(releases, tree))
+    const isOfOthers = ownership.gid !== undefined && stat.gid !== ownership.gid && (mode & 0o004) === 0
+    return isOfOthers || (stat.mode & 0o777 & ~mode) !== 0
+  }
+  // What cannot be told now is looked at with the next one.
+  const open = await Promise.all(trees.map((tree) => isMoreOpen(tree).catch(() => false)))
+  return trees.filter((_, at) => open[at] !== true)
+}
+
 function ownDifference(stat: Stats, mode: number, { gid }: Ownership): string | undefined {
   if ((stat.mode & 0o7777) !== mode) return 'other mode'
   return gid === undefined || stat.gid === gid ? undefined : 'other group'

@@ -1,7 +1,8 @@
 /** Whose files are, and who may read them: as the configuration says now, not as it said when they were written. */
-import { chown, lstat } from 'node:fs/promises'
+import { chown, lstat, open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import type { Materialize } from '../../src/activate/ownership.ts'
 import { makeRelease } from '../contract/store-fixtures.ts'
 import { ActivateBench } from './activate-bench.ts'
 
@@ -51,4 +52,37 @@ test('mode or group set anew in the configuration hold from the next start', asy
     const stat = await lstat(join(bench.path('.releases', await bench.tree()), path))
     expect([path, stat.mode & 0o7777, stat.gid]).toEqual([path, mode, 12_345])
   }
+})
+
+const builds = ['5', '4', '3', '2'].map((content, at) =>
+  makeRelease(5 - at, [
+    { path: 'etc/same.conf', content: 'a\n' },
+    { path: 'app.yaml', content },
+  ]),
+) as [typeof first, ...(typeof first)[]]
+
+const changes: readonly [string, Materialize, Materialize, boolean][] = [
+  ['mode for fewer', {}, { mode: '0440', group: 12_345 }, true],
+  ['group of those who may read', { mode: '0440', group: 12_345 }, { mode: '0440', group: 12_346 }, true],
+  ['mode for more', { mode: '0440' }, { mode: '0444' }, false],
+  ['group where all may read', {}, { group: 12_345 }, false],
+]
+test.each(changes)('with another %s no tree stays that others could read', async (_, was, is, goes) => {
+  const bench = await ActivateBench.start(builds)
+  benches.push(bench)
+  const [newest, ...older] = builds
+  bench.restarted(was)
+  for (const release of older.toReversed()) await bench.activate(release)
+  await bench.activate(newest)
+  const [before = first] = older
+  const open = await openFile(join(bench.path('.releases', before.id), 'app.yaml'))
+  bench.restarted(is)
+  await bench.restore(newest)
+  const kept = goes ? [] : [before.id, newest.id]
+  expect(await bench.trees()).toEqual([`${newest.id}.1`, ...kept].sort())
+  // Whoever reads goes on, and there is a way back: it is built anew.
+  expect(await open.readFile('utf8')).toBe('4')
+  await open.close()
+  await bench.activate(before, newest, true)
+  expect(await bench.visible()).toMatchObject({ 'app.yaml': '4' })
 })
