@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { lstat, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Limits } from '../limits.ts'
 import type { Write } from '../runtime/ports.ts'
@@ -22,7 +22,7 @@ const nameOf = (age: number): string => (age === 0 ? 'audit.jsonl' : `audit.${ag
 
 /**
  * JSON lines `{at, peer, release, channel, answer}` in `<data>/audit.jsonl`, at most `maxAuditBytes` long; then it
- * is set aside and the oldest of `keepAuditFiles` goes. Who rotates it with a tool of their own may: nothing is kept open.
+ * is set aside, and what is older than `keepAuditFiles` goes. Who rotates it with a tool of their own may: nothing is kept open.
  */
 export function auditFile(
   dataDir: string,
@@ -30,10 +30,20 @@ export function auditFile(
 ): AuditFile {
   const path = join(dataDir, nameOf(0))
 
+  /** Beyond those that are kept there are more where fewer are by now. They go from here down, so that a crash leaves no gap. */
+  async function oldest(): Promise<number> {
+    const isThere = async (age: number): Promise<boolean> =>
+      (await lstat(join(dataDir, nameOf(age))).then((found) => found.isFile(), ignoreMissing)) === true
+    let age = limits.keepAuditFiles
+    while (await isThere(age + 1)) age += 1
+    return age
+  }
+
   async function rotate(): Promise<void> {
     // Here, as sync() looks at the newest file alone.
     await syncFile(path)
-    await rm(join(dataDir, nameOf(limits.keepAuditFiles)), { force: true })
+    for (let age = await oldest(); age >= limits.keepAuditFiles; age -= 1)
+      await rm(join(dataDir, nameOf(age)), { force: true })
     for (let age = limits.keepAuditFiles - 1; age >= 0; age -= 1)
       await rename(join(dataDir, nameOf(age)), join(dataDir, nameOf(age + 1))).catch(ignoreMissing)
   }

@@ -67,6 +67,19 @@ test('it takes so many files of such a size and no more; the newest lines stay, 
   expect(kept.map(({ at }) => Date.parse(at))).toEqual(Array.from({ length: 25 }, (_, index) => 70 + index))
 })
 
+test('where fewer files are to stay than before, the next one that is set aside takes the others with it', async () => {
+  const bytes = { maxAuditBytes: 10 * LINE_BYTES }
+  const more = auditFile(data, { ...bytes, keepAuditFiles: 9 })
+  for (let at = 0; at < 95; at += 1) await more.append([line(at)])
+  expect(await files()).toHaveLength(10)
+  await writeFile(join(data, 'audit.2023.jsonl'), 'set aside by somebody else')
+  const fewer = auditFile(data, { ...bytes, keepAuditFiles: 2 })
+  for (let at = 95; at < 101; at += 1) await fewer.append([line(at)])
+  expect(await files()).toEqual(['audit.1.jsonl', 'audit.2.jsonl', 'audit.2023.jsonl', 'audit.jsonl'])
+  const kept = [...(await read('audit.2.jsonl')), ...(await read('audit.1.jsonl'))]
+  expect(kept.map(({ at }) => Date.parse(at))).toEqual(Array.from({ length: 20 }, (_, index) => 80 + index))
+})
+
 test('what a crash tore stays one broken line', async () => {
   await writeFile(join(data, 'audit.jsonl'), '{"at":"20')
   await auditFile(data, LIMITS).append([line(1), line(2)])
