@@ -79,7 +79,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   beaconGraceMs: 'what a beacon names may still be on its way',
   maxBeaconEntries: 'channels of one page',
   maxBeaconPageBits: '256 pages at most',
-  floorLostWaitMs: 'how long a node without any floor asks others first',
+  floorLostWaitMs: 'how long a node, or a channel, without a floor asks others first',
   maxWantsPerPeer: 'a neighbour’s gossip must not wait behind bulk',
   maxWantsPerSeed: 'a long way is filled by several at once',
   busyRetryMs: 'a neighbour’s block takes about that',

@@ -109,7 +109,7 @@ function isOvertaken(node: NodeState, step: Step, cell: Cell, under: Activating)
 /** What is to be shown, the first that can be. */
 function nextOf(node: NodeState, step: Step, cell: Cell): readonly Activating[] {
   const { monoMs, wallMs } = step.now
-  const waits = node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs
+  const waits = !cell.hadFloor && node.waitUntilMonoMs !== undefined && monoMs < node.waitUntilMonoMs
   const gate = gateFor(node, cell, wallMs)
   tellGate(step, cell, gate)
   const target = waits ? undefined : settle(cell.state, gate)

@@ -1,6 +1,6 @@
 /** What is due now and then: writes to try again, the wait of a node without a floor, damage, the cache, the root's end. */
 import type { Digest, Pattern, ReleaseId } from '../model/ids.ts'
-import { settleAll } from './activate.ts'
+import { settleCell } from './activate.ts'
 import { targetOf } from './channel.ts'
 import type { EventOf, Now, Ticket } from './events.ts'
 import type { Entry } from './ledger.ts'
@@ -22,8 +22,8 @@ const CHECK_EVERY_MS = 10_000
 const CHECKS_AT_ONCE = 8
 const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
 /**
- * A node without any floor, new or with its disk lost, compares with so many peers before it activates anything; a seed with
- * what it had stored, before it takes a release.
+ * A node without any floor, new or with its disk lost, compares with so many peers before it activates anything, and before it
+ * activates a channel of which it had none; a seed with what it had stored, before it takes a release.
  */
 export const FIRST_COMPARES = 3
 
@@ -99,7 +99,7 @@ export class Housekeeping {
     return submit || this.#hooks.sync.comparedPeers() > 0 || this.#node.cells.values().some(isKnown)
   }
 
-  /** The wait of a node without a floor ends as soon as enough peers were compared with. */
+  /** The wait of a node, or a channel, without a floor ends as soon as enough peers were compared with. */
   afterEvent(step: Step): void {
     const closed = this.#hooks.uploads()?.closed ?? 0
     // One is done or was given up: in the second case its blocks are nobody's, however long others go on.
@@ -110,12 +110,15 @@ export class Housekeeping {
     const inTime = step.now.monoMs < until
     if (inTime && !this.#knowsEnough()) return
     this.#node.waitUntilMonoMs = undefined
-    if (!inTime && !this.#hooks.sync.hasReached()) {
+    const cells = [...this.#node.cells.values()]
+    const waited = cells.filter(({ stored, hadFloor }) => stored && !hadFloor)
+    const hasWaited = waited.length > 0 || !cells.some(({ stored }) => stored)
+    if (!inTime && hasWaited && !this.#hooks.sync.hasReached()) {
       const text =
         'no peer that stores any of its channels could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
       step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
     }
-    settleAll(this.#node, step)
+    for (const cell of waited) settleCell(this.#node, step, cell)
   }
 
   #knowsEnough(): boolean {

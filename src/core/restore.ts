@@ -43,6 +43,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   for (const channel of [...new Set([...floors.keys(), ...records.keys(), ...kept.keys()])].sort()) {
     const before = floors.get(channel)
     const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
+    cell.hadFloor = before !== undefined && !snapshot.floorLost
     const shown = event.shown?.get(channel)
     const sure = single.has(channel) ? undefined : before
     if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
@@ -63,8 +64,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   if (snapshot.floorLost)
     note('STORE_FLOOR_LOST', 'no floor is left although the store was used; peers are asked first')
   node.rootOver = isRootOver(node, step.now.wallMs)
-  const alone = node.config.seeds.length === 0
-  if (snapshot.floorLost || (node.cells.size === 0 && !alone))
+  if (snapshot.floorLost || node.config.seeds.length > 0)
     node.waitUntilMonoMs = step.now.monoMs + node.config.limits.floorLostWaitMs
 }
 

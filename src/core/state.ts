@@ -32,6 +32,8 @@ export interface Cell {
   state: ChannelState
   /** Matches the node's own patterns. A floor outlives the subscription, so some cells are only relayed. */
   readonly stored: boolean
+  /** At start. Else nothing tells how old what comes first is: others are asked before it is activated. */
+  hadFloor: boolean
   /** Releases of the channel whose envelopes are kept. */
   readonly envelopes: Set<ReleaseId>
   /** Under the current root. */
@@ -104,7 +106,7 @@ export interface NodeState {
   readOnly: Code | undefined
   /** It has too little room for blocks by themselves. */
   isShort: boolean
-  /** Nothing is activated before this time: a node without a floor asks others first. */
+  /** Nothing is activated before this time of a channel that had no floor at start: others are asked first. */
   waitUntilMonoMs: number | undefined
   /** The root's time was over when all channels were last looked at. */
   rootOver: boolean
@@ -136,6 +138,7 @@ export function newCell(node: NodeState, channel: Channel, state?: ChannelState)
   return {
     state: state ?? emptyChannel(node.roots.fleetId(), channel, epoch),
     stored: matchesAny(node.config.patterns, channel),
+    hadFloor: false,
     envelopes: new Set(),
     epoch,
     writing: 0,
