@@ -42,7 +42,7 @@ export class Queries {
     const isStuck = monoMs - job.progressMonoMs >= this.#patience.rescueMs
     // Before a seed is asked neighbours are, whenever they were asked last.
     if (job.nextQueryMonoMs > monoMs && !(isStuck && job.queries === 0)) return
-    if (!isStuck && this.#isServed(release, near)) return
+    if (!isStuck && this.#isServed(release, near)) return this.#askAnother(step, job, sessions, near)
     job.nextQueryMonoMs =
       monoMs + limits.repairMs * Math.min(4 * 2 ** job.queries, 16) * (0.75 + random() / 2)
     job.queries += 1
@@ -56,13 +56,38 @@ export class Queries {
     const from = asksFar ? farther : nearer
     const asked = inTurn(this.#unknown(job, from, monoMs), job.questioned, limits.offersAtOnce)
     if (asked.length > 0) job.onAsked(monoMs)
-    for (const { peer } of asked) {
-      const id = step.nextRequest()
-      this.#open.set(id, { release, peer })
-      const message = { type: 'have', release, channel: job.channel, whole: false } as const
-      const timeoutMs = limits.blockDeadlineMs
-      step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
-    }
+    for (const { peer } of asked) this.#put(step, job, peer)
+  }
+
+  /**
+   * Whoever has all of it tells no newcomer, and one neighbour gives a block at a time: of a large release each near that has
+   * said nothing is asked once, too, one after another, or a node whose links come singly would have it all from the first.
+   */
+  #askAnother(
+    step: Step,
+    job: FetchJob,
+    sessions: readonly AdmittedSession[],
+    near: ReadonlySet<PeerId>,
+  ): void {
+    const { limits, random } = this.#config
+    if (job.release.header.bytes <= limits.pacedBytes) return
+    const holders = this.#sources.of(job.release.id)
+    const isSilent = ({ peer, hello }: AdmittedSession) =>
+      near.has(peer) && !hello.submit && !holders.knows(peer) && !job.questioned.has(peer)
+    const next = sessions.find(isSilent)
+    if (next === undefined) return
+    job.nextQueryMonoMs = step.now.monoMs + limits.rescueMs * (0.75 + random() / 2)
+    job.questioned.add(next.peer)
+    this.#put(step, job, next.peer)
+  }
+
+  #put(step: Step, job: FetchJob, peer: PeerId): void {
+    const release = job.release.id
+    const id = step.nextRequest()
+    this.#open.set(id, { release, peer })
+    const message = { type: 'have', release, channel: job.channel, whole: false } as const
+    const timeoutMs = this.#config.limits.blockDeadlineMs
+    step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
   }
 
   /** Of what waits for its turn, whoever has said to have all of it need not say so again and again. */

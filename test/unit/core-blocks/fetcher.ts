@@ -116,8 +116,9 @@ export function fetcher({
     })
   const answer = (id: number, message: BlocksReply): Want[] =>
     run((step, journey) => fetch.onReply(step, journey, id, { protocol: 'blocks', message }))
-  /** All who were asked what they have say that it is not all of it. */
-  const noted = (): Want[] => questions.splice(0).flatMap((id) => answer(id, { type: 'noted', whole: false }))
+  /** All who were asked what they have say whether it is all of it. */
+  const noted = (whole = false): Want[] =>
+    questions.splice(0).flatMap((id) => answer(id, { type: 'noted', whole }))
   const written = (): Want[] => {
     const done = [...tickets.values()]
     tickets.clear()
