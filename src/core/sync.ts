@@ -328,7 +328,7 @@ export class Sync implements Stage {
   #conclude(step: Step, journey: Journey, round: Round): void {
     const { monoMs } = step.now
     round.with.compared ||= round.isWhole
-    this.#complete.note(round.with, round.isWhole)
+    this.#complete.note(round.with, round.isWhole, journey.session(round.peer)?.hello?.submit)
     this.#noteCompared(round.with, round.view(step, journey).rows(), monoMs)
     step.emit({ kind: 'observe', metric: 'sync_round', ms: monoMs - round.startMonoMs })
     if (round.goesOn(step, journey)) this.#start(step, journey, round.with)

@@ -30,11 +30,17 @@ export class ComparedPeers {
     return this.#patterns.has(pattern)
   }
 
-  note({ peer, patterns }: Pick<SyncPeer, 'peer' | 'patterns'>, isWhole: boolean): void {
+  /** @param isSeed it takes submissions */
+  note(
+    { peer, patterns, cameEmpty }: Pick<SyncPeer, 'peer' | 'patterns' | 'cameEmpty'>,
+    isWhole: boolean,
+    isSeed = false,
+  ): void {
     const shared = this.#config.patterns.filter((own) => mayShare([own], patterns))
     this.#hasReached ||= shared.length > 0
     if (!isWhole) return
-    for (const own of shared) this.#patterns.add(own)
+    // Whoever has nothing may have begun when this node did: a seed alone tells by it that there is nothing.
+    if (!cameEmpty || isSeed) for (const own of shared) this.#patterns.add(own)
     if (shared.length > 0 && this.#peers.size < this.#config.limits.maxKnownPeers) this.#peers.add(peer)
   }
 }

@@ -67,6 +67,8 @@ export class ToyNode {
   readonly sync: Sync
   readonly id: PeerId
   readonly patterns: readonly Pattern[]
+  /** It is a seed, as its peers see it. */
+  submit = false
 
   constructor(
     id: string,
@@ -200,7 +202,7 @@ export function join(dialler: ToyNode, listener: ToyNode): Talk {
 }
 
 function meet(one: ToyNode, other: ToyNode, direction: 'inbound' | 'outbound'): Effect[] {
-  one.bench.link(other.id, { direction }, { patterns: other.patterns })
+  one.bench.link(other.id, { direction }, { patterns: other.patterns, submit: other.submit })
   return one.bench.run((step, journey) => one.sync.onAdmitted(step, journey, other.id))
 }
 

@@ -96,10 +96,22 @@ test('a peer that stores nothing of what is stored here tells nothing of it by a
   const compared = () => ['payments/*', 'team/**'].map((own) => node.sync.hasCompared(own as Pattern))
   for (const at of [1, 2, 3]) join(node, having(`web ${at}`, [WEB], ['web/**', 'payments/a/b', 'payments']))
   expect([node.sync.comparedPeers(), compared(), node.sync.hasReached()]).toEqual([0, [false, false], false])
-  join(node, new ToyNode('new', ['payments/prod']))
+  join(node, having('payments', [PAYMENTS], ['payments/prod']))
   expect([node.sync.comparedPeers(), compared()]).toEqual([1, [true, false]])
   join(node, seedOf())
   expect([node.sync.comparedPeers(), compared()]).toEqual([2, [true, true]])
+})
+
+test('one that came empty tells by a comparison of no pattern that there is nothing, unless it is a seed', () => {
+  const node = new ToyNode('node', ['payments/*'])
+  const compared = () => node.sync.hasCompared('payments/*' as Pattern)
+  join(node, new ToyNode('newcomer'))
+  // Where nobody else is reached it is all there is to go by.
+  expect([node.sync.comparedPeers(), compared()]).toEqual([1, false])
+  const seed = new ToyNode('seed')
+  seed.submit = true
+  join(node, seed)
+  expect([node.sync.comparedPeers(), compared()]).toEqual([2, true])
 })
 
 /** Runs of about thirty envelopes. */
