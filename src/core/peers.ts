@@ -227,7 +227,6 @@ export class Peers implements Stage {
 
   /** Everything a look decides: dials, links that are spare, exchange of records; and when to look again. */
   #look(step: Step, journey: Journey): void {
-    const { limits } = this.#config
     const { monoMs } = step.now
     const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
     if (this.#clock.look(step.now)) this.#book.readAgain(this.#judgeAt(step, journey.root()), monoMs)
@@ -241,7 +240,7 @@ export class Peers implements Stage {
     const away = seedsAway(this.#book, journey, this.#removed)
     const missing = this.#wantedSeeds(away, links, admitted, monoMs)
     const wasShort = this.#short
-    this.#short = isShort(this.#config, links, there, missing)
+    this.#short = isShort(this.#config, links, there, away)
     const isAtSeed = admitted.some(({ peer }) => this.#book.isSeed(peer))
     const isFewer = this.#fullSeeds.look(this.#short, links, isAtSeed)
     if (isWorse || isFewer || (this.#short && !wasShort)) {
@@ -252,7 +251,7 @@ export class Peers implements Stage {
     for (const peer of seeds) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#nextMonoMs(peer) <= monoMs)
     const coming = this.#withDials(admitted, candidates, monoMs)
-    const dials = chooseDials(this.#config, coming, due, this.#config.random, limits)
+    const dials = chooseDials(this.#config, coming, due, this.#config.random, this.#config.limits)
     const room = this.#window.room(this.#redial.underWay(monoMs), monoMs)
     for (const { peer } of dials.slice(0, room)) {
       this.#window.pause(monoMs)
@@ -301,17 +300,18 @@ export class Peers implements Stage {
     return countLinks(this.#config, [...links, ...coming], this.#config.limits)
   }
 
-  /** Seeds keep to one another; a node with enough peers of its region keeps to few: `peers/seeds.ts`. */
+  /** Seeds keep to one another, a node with peers enough to few: `peers/seeds.ts`. With some, one at a time: a full one lets another go. */
   #wantedSeeds(
     away: readonly PeerId[],
-    links: Links,
+    { own, uncovered }: Links,
     admitted: readonly AdmittedSession[],
     monoMs: number,
   ): readonly PeerId[] {
-    const enough = links.own >= this.#config.limits.minDegree && links.uncovered.length === 0
-    if (this.#config.submit || !enough) return away
+    const { minDegree, minOutbound } = this.#config.limits
+    if (this.#config.submit || own < Math.min(minDegree, minOutbound + 1) || uncovered.length > 0) return away
     const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
-    const wanted = lacking(this.#config.patterns, linked, away, (peer) => this.patterns(peer))
+    const more = lacking(this.#config.patterns, linked, away, (peer) => this.patterns(peer))
+    const wanted = own < minDegree ? away : more
     if (wanted.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
     const due = wanted.filter((peer) => this.#redial.nextMonoMs(peer) <= monoMs)
     return shuffled(due, this.#config.random).slice(0, 1)

@@ -97,3 +97,20 @@ it('are dialled ever later, too, by whom they let in and let go, though meanwhil
   expect(pauses[0]).toBeLessThanOrEqual(2 * LIMITS.redialMaxMs + LOOK_MS)
   expect(pauses[3]).toBeGreaterThanOrEqual(8 * LIMITS.redialMaxMs)
 })
+
+it('are not all dialled by a node that has lost one of its peers: for each somebody else would have to go', () => {
+  const seeds = [SEED, someone({ submit: true }), someone({ submit: true })]
+  const limits = limitsOf({ minDegree: 4, minOutbound: 2, outsideDegree: 0 })
+  const dialledWith = (names: readonly string[]) => {
+    start({ seeds: seeds.map(({ id }) => addressOf(id)), limits })
+    // They have all turned it away for long.
+    for (const { id } of seeds) {
+      admit(id, {}, { submit: true })
+      lose(id)
+    }
+    for (const name of names) admit(peer(name))
+    return dials(pass(LIMITS.redialMaxMs - 1_000))
+  }
+  expect(dialledWith(['a', 'b'])).toHaveLength(3)
+  expect(dialledWith(['a', 'b', 'c'])).toHaveLength(1)
+})
