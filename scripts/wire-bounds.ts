@@ -266,7 +266,7 @@ const TOOLS: readonly WireBound[] = [
     ['MAX_FILE_BYTES', 'bytes of a file that it reads whole, where `maxFileBytes` says nothing', CALLER],
     [
       'MAX_SNAPSHOT_BYTES',
-      'bytes of all files of a snapshot, where `maxSnapshotBytes` says nothing',
+      'bytes of all files of a snapshot, where `maxSnapshotBytes` says nothing, nor `maxFileBytes` more',
       'whoever asked: nothing of it is; a watch waits for another release',
     ],
   ]),

@@ -91,7 +91,7 @@ export class Client {
     this.#silenceMs = options.silenceMs ?? SILENCE_MS
     this.#bounds = {
       maxFileBytes: options.maxFileBytes ?? MAX_FILE_BYTES,
-      maxSnapshotBytes: options.maxSnapshotBytes ?? MAX_SNAPSHOT_BYTES,
+      maxSnapshotBytes: options.maxSnapshotBytes ?? Math.max(MAX_SNAPSHOT_BYTES, options.maxFileBytes ?? 0),
     }
   }
 
@@ -303,7 +303,7 @@ export class Client {
         return isAborted(options.signal) ? undefined : snapshot
       } catch (error) {
         if (isAborted(options.signal)) return undefined
-        if (isMeshError(error) && error.code === 'LIMIT_BYTES') {
+        if (isMeshError(error) && error.code === 'LIMIT_BYTES' && error.details.status === undefined) {
           if (options.onDisconnect === undefined) process.emitWarning(error)
           else options.onDisconnect(error)
           // As often as it is asked for, it is as large: another release mends it, and to end would be to begin again.

@@ -43,7 +43,7 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
   for (const channel of [...new Set([...floors.keys(), ...records.keys(), ...kept.keys()])].sort()) {
     const before = floors.get(channel)
     const cell = restoreCell(node, channel, before, records.get(channel), kept.get(channel) ?? [])
-    cell.hadFloor = before !== undefined && !snapshot.floorLost
+    cell.hadFloor = before !== undefined && !snapshot.floorLost && hasShown(records.get(channel))
     const shown = event.shown?.get(channel)
     const sure = single.has(channel) ? undefined : before
     if (shown !== undefined && isAhead(cell.state, sure, shown)) cell.ahead = since(step, cell, shown)
@@ -93,16 +93,22 @@ function noteFormer(step: Step, [channel, ...more]: readonly Channel[]): void {
 function markLeft({ config }: NodeState, cell: Cell, shown: ReleaseId | undefined): boolean {
   const { state, stored } = cell
   const { active, floor } = state
-  if (active === undefined || stored === (active.left !== true)) return false
-  const { release, activatedAt } = active
-  if (!stored || shown === release || floor.ids.some((id) => knows(state, id))) {
-    cell.state = { ...state, active: { ...active, left: stored ? undefined : true } }
+  if (active === undefined || stored === (active.left === undefined)) return false
+  const { release, activatedAt, left } = active
+  // A raised epoch by itself is nothing newer.
+  const isNewer = left !== undefined && floor.ids.length > 0 && comparePlaces(floor.top, left) > 0
+  if (!stored || shown === release || !isNewer) {
+    cell.state = { ...state, active: { ...active, left: stored ? undefined : floor.top } }
     return true
   }
   const history = [{ release, activatedAt }, ...state.history].slice(0, config.limits.maxHistory)
   cell.state = { ...state, active: undefined, lastGood: undefined, history }
   return true
 }
+
+/** Of a channel that only went by, or of which nothing was ever shown, what is known need not be the newest. */
+const hasShown = (record: ChannelRecord | undefined): boolean =>
+  record?.active === undefined ? (record?.history.length ?? 0) > 0 : record.active.left === undefined
 
 const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord => ({
   release,

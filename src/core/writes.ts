@@ -27,8 +27,8 @@ export interface ActiveRecord {
   readonly activatedAt: number
   /** Healthy for `health.soakMs`. */
   readonly soaked: boolean
-  /** The channel has left the node's subscription since: nobody looks after its files. */
-  readonly left?: boolean | undefined
+  /** The channel has left the node's subscription since, when this was its newest: nobody looks after its files. */
+  readonly left?: Place | undefined
 }
 
 export interface LeaseRecord {

@@ -52,7 +52,7 @@ export const FLOOR: Form<Floor> = record({
   ids: list(release, 2),
 })
 
-const active = record({ release, epoch: int(), activatedAt: int(), soaked: bool, left: optional(bool) })
+const active = record({ release, epoch: int(), activatedAt: int(), soaked: bool, left: optional(place) })
 const channelShape = record({
   channel,
   heads: releases,

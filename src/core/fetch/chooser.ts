@@ -183,7 +183,8 @@ export class Chooser {
       const digest = job.digests[place] as Digest
       if (around.seeds.length === 0 && job.isPostponed(digest, now.monoMs)) continue
       if (!this.#mayAskAgain(job, place, now.monoMs, going)) continue
-      const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now)
+      const tries = job.postponements(digest)
+      const from = this.#upstream.of(journey, this.#ownParts.key(job, digest), around, now, tries)
       const isOfSeed = from?.session.hello.submit === true && !isFew
       if (isOfSeed && !this.#mayBringIn(job, own, around, underWay(), now)) return
       if (from !== undefined)

@@ -18,6 +18,12 @@ import { Rescue } from './rescue.ts'
  */
 const LEFT_TIMES = 4
 
+interface Postponed {
+  readonly untilMonoMs: number
+  readonly ms: number
+  readonly times: number
+}
+
 export class FetchJob {
   readonly release: Release
   readonly channel: Channel
@@ -71,7 +77,7 @@ export class FetchJob {
   /** Blocks that a seed has given to another, who has yet to announce them: until when they are left to it, and for how long. */
   readonly #leftTo = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
   /** Those asked of another region than the one that feeds this one: until when others have their turn, and for how long. */
-  readonly #postponed = new Map<Digest, { readonly untilMonoMs: number; readonly ms: number }>()
+  readonly #postponed = new Map<Digest, Postponed>()
   readonly #places = new Map<Digest, number>()
   readonly #sizes: number[] = []
   readonly #reader: ManifestReader
@@ -242,11 +248,16 @@ export class FetchJob {
   postpone(digest: Digest, monoMs: number): void {
     const { standMs, blockDeadlineMs } = this.#limits
     const ms = Math.min(2 * (this.#postponed.get(digest)?.ms ?? standMs / 2), blockDeadlineMs)
-    this.#postponed.set(digest, { untilMonoMs: monoMs + ms, ms })
+    this.#postponed.set(digest, { untilMonoMs: monoMs + ms, ms, times: this.postponements(digest) + 1 })
   }
 
   isPostponed(digest: Digest, monoMs: number): boolean {
     return (this.#postponed.get(digest)?.untilMonoMs ?? 0) > monoMs
+  }
+
+  /** How often. */
+  postponements(digest: Digest): number {
+    return this.#postponed.get(digest)?.times ?? 0
   }
 
   /**

@@ -66,8 +66,11 @@ export class Upstream {
     this.#home.linked(journey.admitted())
   }
 
-  /** The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is. */
-  of(journey: Journey, key: Digest, around: Around, now: Now): From | undefined {
+  /**
+   * The seed at home, or a gateway of the region that feeds this one; it is free, or nobody is.
+   * @param tries how often it was asked of other regions in vain
+   */
+  of(journey: Journey, key: Digest, around: Around, now: Now, tries: number): From | undefined {
     const { home } = around
     const { exportRegions } = this.#config.limits
     const names = this.#views.names(journey, now)
@@ -80,13 +83,13 @@ export class Upstream {
     const free = this.#seeds(journey.region, around, now).filter((seed) => this.#isFree(seed, around, now))
     const seed = free.sort((a, b) => load(a) - load(b))[0]
     if (seed !== undefined) return { session: seed, last: false }
-    const isCutOff = of === 'nobody' && around.seeds.length === 0
-    return isCutOff ? this.#ofOthers(journey, key, names, around, now) : undefined
+    return around.seeds.length === 0 ? this.#ofOthers(journey, key, names, around, now, tries) : undefined
   }
 
   /**
    * Of other regions, home first and those that it feeds before the rest: who is cut off from where the block should come from
-   * has it from whoever is not. Home itself waits for its seed; a node that has just started is about to be linked with one.
+   * has it from whoever is not, which may be the second of them. Home itself waits for its seed; a node that has just started is
+   * about to be linked with one.
    */
   #ofOthers(
     journey: Journey,
@@ -94,12 +97,14 @@ export class Upstream {
     names: readonly string[],
     around: Around,
     now: Now,
+    tries: number,
   ): From | undefined {
     const { home, isOld } = around
     if (home === journey.region || (home === undefined && !isOld)) return undefined
-    const regions = [...(home === undefined ? [] : [home]), ...fedInTurn(key, home, names)]
-    for (const region of regions) {
-      if (region === journey.region) continue
+    const inTurn = [...(home === undefined ? [] : [home]), ...fedInTurn(key, home, names)]
+    const regions = inTurn.filter((region) => region !== journey.region)
+    const first = tries % Math.max(1, regions.length)
+    for (const region of [...regions.slice(first), ...regions.slice(0, first)]) {
       const of = this.#ofRegion(this.#views.of(journey, region, now), key, around, now)
       if (of !== 'nobody' && of !== 'the seed') return of && { ...of, isDetour: true }
     }

@@ -1,6 +1,7 @@
 /** Releases that an application is not to take into memory: judged by their listing, and passed over. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Client, type ClientOptions } from '../../../src/client/index.ts'
+import { MeshError } from '../../../src/errors.ts'
 import { CHANNEL, FakeNode, type Served, serve } from './fake-node.ts'
 import { waits } from './short-waits.ts'
 
@@ -18,6 +19,24 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.restoreAllMocks()
   await served.api.stop()
+})
+
+test('what a node itself cannot read for a limit of its own is asked for again', async () => {
+  const { id } = node.activate({ a: '1' })
+  const files = vi.spyOn(node, 'files')
+  files.mockRejectedValueOnce(new MeshError('LIMIT_BYTES', 'a page is over a limit of this node'))
+  const watch = new Client({ api: served.api.url }).watch(CHANNEL)
+  expect((await watch.next()).value?.release).toBe(id)
+  await watch.return(undefined)
+})
+
+test('whoever takes larger files takes a snapshot of one', async () => {
+  node.activate({ a: '1' })
+  const { files = [], ...of } = (await node.files(CHANNEL)) ?? {}
+  const listing = { ...of, files: files.map((file) => ({ ...file, size: 300 * 2 ** 20 })) }
+  vi.spyOn(node, 'files').mockResolvedValue(listing as never)
+  const large = new Client({ api: served.api.url, maxFileBytes: 2 ** 30 }).snapshot(CHANNEL)
+  await expect(large).rejects.not.toMatchObject({ code: 'LIMIT_BYTES' })
 })
 
 describe.each<[keyof ClientOptions, number, Record<string, string>]>([

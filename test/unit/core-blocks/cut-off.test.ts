@@ -6,6 +6,7 @@ import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, SEED, SELF, type Want } from './fetcher.ts'
 
 const FAR = peer('far')
+const FARTHER = peer('farther')
 const STEP_MS = 50
 
 /** It alone brings blocks into eu, and home, where the seed was, is beyond reach; us is linked. */
@@ -51,6 +52,33 @@ test('home itself waits for its seed', () => {
   const wants = node.started.flatMap((page) => node.give(page))
   expect(new Set(wants.map(({ to }) => to))).toEqual(new Set([SEED]))
   expect(node.left(SEED)).toEqual([])
+})
+
+test('what one region waits for, too, the next time another is asked for', () => {
+  const node = fetcher({
+    gateways: [SELF],
+    seedRegion: 'home',
+    abroad: [FAR],
+    farther: [FARTHER],
+    blocks: 40,
+  })
+  const open = node.left(SEED)
+  const missing = new Set(node.digests)
+  for (let ms = 0; ms < 4_000; ms += STEP_MS) {
+    for (let want = open.shift(); want !== undefined; want = open.shift()) {
+      const isPage = !node.digests.includes(want.digest)
+      const gives = isPage || want.to === FARTHER
+      if (gives) missing.delete(want.digest)
+      open.push(
+        ...(gives
+          ? node.give(want)
+          : node.answer(want.id, { type: 'busy', retryAfterMs: LIMITS.busyRetryMs })),
+      )
+    }
+    node.noted()
+    open.push(...node.tick(STEP_MS))
+  }
+  expect(missing.size).toBe(0)
 })
 
 test('what the other waits for, too, has its turn behind all else, each time later', () => {

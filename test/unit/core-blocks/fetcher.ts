@@ -40,6 +40,8 @@ export function fetcher({
   seedRegion = 'eu',
   /** Gateways of the region us, all of them linked. */
   abroad = [] as readonly PeerId[],
+  /** Gateways of the region ap, linked as well. */
+  farther = [] as readonly PeerId[],
   /** More of them, to which there is no link. */
   beyondReach = [] as readonly PeerId[],
   writeMs = 0,
@@ -62,6 +64,8 @@ export function fetcher({
   const allAbroad = [...abroad, ...beyondReach]
   if (allAbroad.length > 0) bench.journey.gatewaysOf.set('us', allAbroad)
   for (const far of abroad) bench.link(far, {}, { region: 'us' })
+  if (farther.length > 0) bench.journey.gatewaysOf.set('ap', farther)
+  for (const far of farther) bench.link(far, {}, { region: 'ap' })
   const contents = new Map<Digest, Uint8Array>()
   const put = (content: Uint8Array): Digest => {
     const digest = sha256(content)

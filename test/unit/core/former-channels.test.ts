@@ -173,6 +173,21 @@ describe('what was active when its channel left the subscription', () => {
     expect(begun).toMatchObject([{ release: then.id }])
   })
 
+  test('comes back without files where all that is newer was accepted before it left', () => {
+    const lives = new Lives()
+    lives.start(back, then.id, [next])
+    lives.start(left, undefined)
+    expect(lives.start(back, undefined).begun).toMatchObject([{ release: then.id }])
+  })
+
+  test('comes back without files where its epoch alone was raised meanwhile', () => {
+    const lives = new Lives()
+    lives.start(left, undefined)
+    const raised = { ...floor, top: { epoch: 2, counter: 0, publisher: '' as const }, ids: [] }
+    lives.snapshot = { ...lives.snapshot, floors: [raised, raised] }
+    expect(lives.start(back, undefined).begun).toMatchObject([{ release: then.id }])
+  })
+
   test('is restored, files or not, where its channel never left', () => {
     const lives = new Lives()
     lives.start(back, then.id, [next])

@@ -41,6 +41,19 @@ test.each([
   expect(begunBy(node.handle({ kind: 'tick' }))).toEqual([fresh.id])
 })
 
+test('a floor of which nothing was ever shown is no proof that it is the newest: a first peer told of it just before a stop', () => {
+  const node = new BenchNode({ seeds, patterns: [CHANNEL] as readonly string[] as readonly Pattern[] })
+  node.start({
+    floors: [floorOf(old), floorOf(old)],
+    channels: [record([old.id], {})] as never,
+    envelopes: [{ release: old.id, channel: CHANNEL, bytes: old.envelope }],
+    whole: [old.id],
+  })
+  expect(comes(node, made)).toEqual([])
+  node.compared = 1
+  expect(begunBy(node.handle({ kind: 'tick' }))).toEqual([made.id])
+})
+
 test('it waits ten seconds at most, and says that nobody was there to ask', () => {
   const node = started([CHANNEL, 'app/fresh'])
   expect(comes(node, fresh)).toEqual([])

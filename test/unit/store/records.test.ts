@@ -15,7 +15,13 @@ const ids = (count: number): ReleaseId[] =>
 const recordOf = (activations: number) => ({
   channel: 'payments/prod' as Channel,
   heads: ids(9),
-  active: { release: ids(1)[0] as ReleaseId, epoch: 1, activatedAt: 5, soaked: true, left: true },
+  active: {
+    release: ids(1)[0] as ReleaseId,
+    epoch: 1,
+    activatedAt: 5,
+    soaked: true,
+    left: { epoch: 1, counter: 2, publisher: 'ops' as never },
+  },
   lastGood: ids(2)[1],
   lastGoodEpoch: 1,
   failed: ids(32),
