@@ -211,7 +211,7 @@ class FileActivator implements Activator {
     const builds = buildsIn(listed, release)
     const candidates = before !== undefined && builds.includes(before) ? [before] : builds.toReversed()
     for (const tree of candidates) {
-      const difference = await differenceOf(folder.treePath(tree), files, ownership, signal)
+      const difference = await differenceOf(folder.treePath(tree), files, ownership, signal, apart)
       if (difference === undefined) return { tree, edited: [] }
       const text = `${folder.treePath(tree)} was changed (${difference}); built anew`
       this.#note('error', 'ACTIVATE_DRIFT', text, work)
@@ -286,13 +286,14 @@ class FileActivator implements Activator {
 
   /** Did somebody else change the tree in sight, as far as that is known, or cheap to know? */
   async #isDrifted(work: Work, tree: string, changed: readonly string[]): Promise<boolean> {
-    const { folder, files, ownership, before, release, listed, signal } = work
+    const { folder, files, ownership, before, release, listed, signal, apart } = work
     // One that was removed and is built anew has the name it had.
     if (before === undefined || before === tree) return before !== undefined && !listed.includes(before)
     // Built anew only where it differs.
     if (releaseOf(before) === release) return true
     if (changed.length > 0) return false
-    return (await differenceOf(folder.treePath(before), files, ownership, signal)) !== undefined
+    const difference = await differenceOf(folder.treePath(before), files, ownership, signal, apart)
+    return difference !== undefined
   }
 
   /**

@@ -175,8 +175,9 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * Is the tree exactly these files? Undefined, or what is different first: missing, added, of another kind, mode, group
+ * Is the tree exactly these files? Undefined, or one difference, for people: missing, added, of another kind, mode, group
  * or content, or a file that has a second name somewhere.
+ * @param apart how files are looked at: the first that differs ends it
  * @throws why it was aborted, or that the host is short of something
  */
 export async function differenceOf(
@@ -184,6 +185,7 @@ export async function differenceOf(
   files: readonly ManifestEntry[],
   ownership: Ownership,
   signal: AbortSignal,
+  apart: Apart = oneByOne,
 ): Promise<string | undefined> {
   signal.throwIfAborted()
   const expected = new Set<string>()
@@ -210,12 +212,22 @@ export async function differenceOf(
     const difference = await directoryDifference(join(root, path), ownership)
     if (difference !== undefined) return `${path === '' ? 'the tree' : path}: ${difference}`
   }
-  for (const entry of files) {
+  let difference: string | undefined
+  const look = async (entry: ManifestEntry): Promise<void> => {
     signal.throwIfAborted()
-    const difference = await fileDifference(join(root, entry.path), entry, ownership, signal)
-    if (difference !== undefined) return `${entry.path}: ${difference}`
+    const found = await fileDifference(join(root, entry.path), entry, ownership, signal)
+    if (found === undefined) return
+    difference = `${entry.path}: ${found}`
+    throw new Error(difference)
   }
-  return undefined
+  await apart(files, look).catch((error: unknown) => {
+    if (difference === undefined) throw error
+  })
+  return difference
+}
+
+const oneByOne: Apart = async (items, work) => {
+  for (const item of items) await work(item)
 }
 
 /**

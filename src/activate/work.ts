@@ -27,7 +27,7 @@ export interface Work {
   readonly fallback: boolean
   /** Until it is in sight it may be withdrawn. */
   readonly signal: AbortSignal
-  /** How files are written. */
+  /** How files are written, and looked at. */
   readonly apart: Apart
 }
 

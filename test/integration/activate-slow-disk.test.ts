@@ -8,7 +8,7 @@ import { removeTree } from '../../src/activate/tree.ts'
 import type { Channel } from '../../src/model/ids.ts'
 import type { ActivationOutcome } from '../../src/runtime/ports.ts'
 import { levelDatabase } from '../../src/store/database.ts'
-import { block, makeRelease } from '../contract/store-fixtures.ts'
+import { block, makeRelease, type TestRelease } from '../contract/store-fixtures.ts'
 import { storeLives } from '../contract/store-lives.ts'
 import { ActivateBench } from './activate-bench.ts'
 
@@ -127,6 +127,28 @@ test.each([
   expect(disk.now).toBe(most)
   disk.go()
   expect(await outcomes).toEqual(ALL_HEALTHY)
+})
+
+test('a step back looks at as many files at a time: what failed its check is in sight meanwhile', async () => {
+  vi.stubEnv('UV_THREADPOOL_SIZE', '48')
+  const [good] = releases as [TestRelease]
+  const bad = makeRelease(2, [{ path: '0', content: 'bad' }], { channel: good.channel })
+  await bench.store.commit(bad.writes)
+  bench.restarted()
+  await bench.activate(good)
+  await bench.activate(bad, good)
+  const disk = held()
+  vi.mocked(open).mockImplementation(async (at, ...more) => {
+    if (String(at).includes(`/.releases/${good.id}/`)) await disk.wait()
+    return real.open(at, ...more)
+  })
+  const outcome = bench.activate(good, bad, true)
+  await until(() => disk.now >= 16)
+  await trips()
+  expect(disk.now).toBe(16)
+  disk.go()
+  expect(await outcome).toMatchObject({ kind: 'healthy' })
+  expect(bench.codes()).toEqual([])
 })
 
 test('so do what is noted of hooks, and that they are through', async () => {
