@@ -28,6 +28,7 @@ function jobOf(places: number, pagesRead: boolean): FetchJob {
     missing: new Set(digests),
     redirected: new Map(),
     isLeft: () => false,
+    postponements: () => 0,
     ownPace: new OwnPace(IN_VAIN_MS),
     sinceMonoMs: 0,
     progressMonoMs: 0,

@@ -7,19 +7,7 @@ import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, ReleaseId } from '../../../src/model/ids.ts'
 import type { ManifestEntry } from '../../../src/model/manifest.ts'
-import { bytes, CHANNEL, release, storeOf, viewOf } from './view-of.ts'
-
-/** CPU of this process, milliseconds: what others do meanwhile is not in it. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1_000
-}
-
-async function textOf(parts: AsyncIterable<Uint8Array>): Promise<string> {
-  const all: Uint8Array[] = []
-  for await (const part of parts) all.push(part)
-  return Buffer.concat(all).toString()
-}
+import { bytes, CHANNEL, cpuMs, release, storeOf, textOf, viewOf } from './view-of.ts'
 
 describe('content', () => {
   /** One file "0123456789" in blocks of 4, 4 and 2 bytes, split over two pages. */

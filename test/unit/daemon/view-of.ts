@@ -100,3 +100,15 @@ export function viewOf(
   }
   return { view, waits, activate, lose, whole }
 }
+
+/** CPU of this process, milliseconds: what others do meanwhile is not in it. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
+
+export async function textOf(parts: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = []
+  for await (const part of parts) all.push(part)
+  return Buffer.concat(all).toString()
+}
