@@ -106,9 +106,9 @@ function markLeft({ config }: NodeState, cell: Cell, shown: ReleaseId | undefine
   return true
 }
 
-/** Of a channel that only went by, or of which nothing was ever shown, what is known need not be the newest. */
+/** Of a channel that only went by, or of which nothing is shown, what is known need not be the newest. */
 const hasShown = (record: ChannelRecord | undefined): boolean =>
-  record?.active === undefined ? (record?.history.length ?? 0) > 0 : record.active.left === undefined
+  record?.active !== undefined && record.active.left === undefined
 
 const since = ({ now }: Step, { state }: Cell, release: ReleaseId): ActiveRecord => ({
   release,

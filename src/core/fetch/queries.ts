@@ -71,14 +71,21 @@ export class Queries {
   ): void {
     const { limits, random } = this.#config
     if (job.release.header.bytes <= limits.pacedBytes) return
+    // On a host that is late questions make it later.
+    if (this.#isAsked(job.release.id)) return
     const holders = this.#sources.of(job.release.id)
     const isSilent = ({ peer, hello }: AdmittedSession) =>
       near.has(peer) && !hello.submit && !holders.knows(peer) && !job.questioned.has(peer)
     const next = sessions.find(isSilent)
     if (next === undefined) return
-    job.nextQueryMonoMs = step.now.monoMs + limits.rescueMs * (0.75 + random() / 2)
+    job.nextQueryMonoMs = step.now.monoMs + this.#patience.rescueMs * (0.75 + random() / 2)
     job.questioned.add(next.peer)
     this.#put(step, job, next.peer)
+  }
+
+  /** Somebody has yet to say what he has of it. */
+  #isAsked(release: ReleaseId): boolean {
+    return this.#open.values().some((query) => query.release === release)
   }
 
   #put(step: Step, job: FetchJob, peer: PeerId): void {
@@ -132,8 +139,7 @@ export class Queries {
     if (query === undefined) return undefined
     this.#open.delete(id)
     const { release } = query
-    if (answers || ![...this.#open.values()].some((other) => other.release === release))
-      this.#jobs.get(release)?.onAnswer(monoMs, answers)
+    if (answers || !this.#isAsked(release)) this.#jobs.get(release)?.onAnswer(monoMs, answers)
     return query
   }
 }

@@ -41,11 +41,17 @@ test.each([
   expect(begunBy(node.handle({ kind: 'tick' }))).toEqual([fresh.id])
 })
 
-test('a floor of which nothing was ever shown is no proof that it is the newest: a first peer told of it just before a stop', () => {
+test.each([
+  ['a first peer told of it just before a stop', []],
+  [
+    'the channel has come back, and what was shown before it left is overtaken',
+    [{ release: old.id, activatedAt: 5 }],
+  ],
+])('a floor of which nothing is shown is no proof that it is the newest: %s', (_, history) => {
   const node = new BenchNode({ seeds, patterns: [CHANNEL] as readonly string[] as readonly Pattern[] })
   node.start({
     floors: [floorOf(old), floorOf(old)],
-    channels: [record([old.id], {})] as never,
+    channels: [record([old.id], { history })] as never,
     envelopes: [{ release: old.id, channel: CHANNEL, bytes: old.envelope }],
     whole: [old.id],
   })
