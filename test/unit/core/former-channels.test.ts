@@ -162,6 +162,7 @@ describe('what was active when its channel left the subscription', () => {
       const { node, begun } = lives.start(back, shown)
       expect(begun).toMatchObject([{ release: then.id }])
       expect(node.view().channels).toMatchObject([{ active: { id: then.id }, lastGood: good.id }])
+      expect(lives.snapshot.channels).toMatchObject([{ active: { left: undefined } }])
     }
   })
 
