@@ -2,6 +2,7 @@
  * Which limits go together. Each may be set by itself, and what breaks one of these is no choice that anybody makes: it
  * works against itself for as long as the node runs, and nothing says so later.
  */
+import { keptMs } from '../core/submit/acknowledge.ts'
 import { LIMITS, type Limits } from '../limits.ts'
 
 type LimitName = { [K in keyof Limits]: Limits[K] extends number ? K : never }[keyof Limits]
@@ -32,9 +33,6 @@ const WRITE_BUFFER_BYTES = 4 * 1_024 * 1_024
 const oneMissed = (everyMs: number): number => Math.ceil((11 * everyMs) / 5)
 /** An envelope has fifteen sixteenths of a message of sync. */
 const messageOf = (envelopeBytes: number): number => Math.ceil((16 * envelopeBytes) / 15)
-
-/** Of a longer time only what is built in counts (`core/submit/acknowledge.ts`). */
-const keptMs = (awaitMs: number): number => Math.min(awaitMs, LIMITS.awaitMs)
 
 const REFUSED = 'where all are like this they turn each other away, and dial for ever'
 const DEAD = 'one heartbeat that is lost would make a gateway dead that lives'
@@ -98,13 +96,13 @@ const OF_ANY: readonly Relation[] = [
   {
     limit: 'publishDeadlineMs',
     of: ['awaitMs'],
-    least: ({ awaitMs }) => keptMs(awaitMs) + 1,
+    least: (limits) => keptMs(limits) + 1,
     harm: 'a seed would give up a second one, which is fetching, before that says "not yet"',
   },
   {
     limit: 'answerDeadlineMs',
     of: ['awaitMs'],
-    least: ({ awaitMs }) => keptMs(awaitMs) + 1,
+    least: (limits) => keptMs(limits) + 1,
     harm: 'a question whether a release is whole would be cut off before its answer',
   },
   {

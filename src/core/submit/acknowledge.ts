@@ -75,7 +75,7 @@ interface Awaiter extends Asker {
 }
 
 /** A longer one of this seed's own is not for others to wait for: they give up an answer after so long that they know of. */
-const keptMs = ({ awaitMs }: Limits): number => Math.min(awaitMs, LIMITS.awaitMs)
+export const keptMs = ({ awaitMs }: Limits): number => Math.min(awaitMs, LIMITS.awaitMs)
 
 /** “Not yet” of others comes after the built-in time, whatever is set here: one that says so at once would be asked in a circle. */
 const isPatient = ({ now }: Step, { atMonoMs }: Asked): boolean => now.monoMs - atMonoMs >= LIMITS.awaitMs / 2
