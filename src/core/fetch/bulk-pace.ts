@@ -1,3 +1,5 @@
+import { Lateness } from '../lateness.ts'
+
 /**
  * How fast large releases are asked for: so that writing them takes a quarter of the store's time, be it the disk that is
  * slow or the cores that many share. What comes beside them finds the store free more often than not, and a host that has
@@ -9,6 +11,8 @@
 
 /** Between two questions: so many times what writing one block takes. */
 export const SHARE = 4
+/** So many times as long again, where this host's own timers are late: what comes beside waits for the cores, too. */
+const CROWDED_TIMES = 2
 /** Asked for in one go, where none was for so long: timers are some milliseconds late. */
 const AT_ONCE = 4
 /** Blocks that go into the estimate: those that are written together take the time of one. */
@@ -21,6 +25,16 @@ export class BulkPace {
   #writes = 0
   #busySinceMonoMs = 0
   #nextMonoMs = 0
+  /** Something was put off until then. */
+  #isAwaited = false
+  readonly #lateness = new Lateness()
+
+  /** Nothing may be asked for yet; a timer is to run when it may. */
+  isEarly(nowMonoMs: number): boolean {
+    if (this.#isAwaited && nowMonoMs >= this.#nextMonoMs) this.#lateness.ran(this.#nextMonoMs, nowMonoMs)
+    this.#isAwaited = nowMonoMs < this.#nextMonoMs
+    return this.#isAwaited
+  }
 
   /** A block is given to the store, which had none to write. */
   began(nowMonoMs: number): void {
@@ -38,7 +52,8 @@ export class BulkPace {
 
   /** A block of a large release is asked for. */
   asked(nowMonoMs: number): void {
-    const gapMs = Math.min(SHARE * this.#writeMs, MAX_GAP_MS)
+    const share = this.#lateness.isCrowded ? SHARE * CROWDED_TIMES : SHARE
+    const gapMs = Math.min(share * this.#writeMs, MAX_GAP_MS)
     this.#nextMonoMs = Math.max(this.#nextMonoMs, nowMonoMs - (AT_ONCE - 1) * gapMs) + gapMs
   }
 

@@ -252,7 +252,7 @@ export class Pull {
 
   /** A large release yields to all else. */
   #isEarly(job: FetchJob, monoMs: number): boolean {
-    return this.#isLarge(job) && monoMs < this.#disk.pace.nextMonoMs
+    return this.#isLarge(job) && this.#disk.pace.isEarly(monoMs)
   }
 
   #next(job: FetchJob, session: AdmittedSession, monoMs: number, duty: JobDuty): Choice | undefined {

@@ -28,6 +28,32 @@ describe('the pace', () => {
     )
   })
 
+  test('where the own timers are late, it is an eighth, and a quarter again soon after', () => {
+    const pace = new BulkPace()
+    /** Blocks asked for in a minute, each timer so late. */
+    const inMinute = (fromMs: number, lateMs: number): number => {
+      let count = 0
+      for (let monoMs = fromMs; monoMs < fromMs + 60_000; count += 1) {
+        pace.asked(monoMs)
+        pace.began(monoMs)
+        pace.wrote(monoMs + 100)
+        monoMs += 100
+        while (pace.isEarly(monoMs)) monoMs = pace.nextMonoMs + lateMs
+      }
+      return count
+    }
+    expect(inMinute(0, 2) * 100).toBeGreaterThan(14_000)
+    expect(inMinute(60_000, 30) * 100).toBeLessThan(8_500)
+    expect(inMinute(120_000, 2) * 100).toBeGreaterThan(14_000)
+  })
+
+  test('a time in which nothing was put off says nothing of timers', () => {
+    const pace = new BulkPace()
+    asked(pace, 10, 10_000)
+    expect(pace.isEarly(60_000)).toBe(false)
+    expect((asked(pace, 10, 62_000) * 10) / 62_000).toBeGreaterThan(0.2)
+  })
+
   test('blocks that are written together take the time of one', () => {
     const pace = new BulkPace()
     for (let round = 0; round < 20; round += 1) {
