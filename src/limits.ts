@@ -264,7 +264,7 @@ export const LIMITS = {
   fewBlocks: 10,
   /** And one of so few enters by one gateway: of more the fleet is not to wait for a single uplink of 10 Mbit/s. */
   singleEntryBlocks: 3,
-  /** A larger release yields to all else: it is asked for as fast as a quarter of the store's time lets it be written. */
+  /** A larger release yields to all else: it is asked for as fast as a quarter of the store's time lets it be written, an eighth where timers are late. */
   pacedBytes: 16 * MIB,
   /** As many as are served without hearing `busy`. */
   offersAtOnce: 4,
