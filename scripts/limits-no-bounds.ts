@@ -23,7 +23,11 @@ const OF_CORE: Reasons = {
   ...inFile('core/bridge.ts', ['PULLS_A_STEP'], OWN),
   ...inFile('core/bridge.ts', ['PULL_PAUSE_MS'], PACE),
   ...inFile('core/bridge/items.ts', ['NOT_NOW_MS'], PACE),
-  ...inFile('core/fetch/bulk-pace.ts', ['SHARE', 'CROWDED_TIMES', 'AT_ONCE', 'REMEMBERED', 'MAX_GAP_MS'], PACE),
+  ...inFile(
+    'core/fetch/bulk-pace.ts',
+    ['SHARE', 'CROWDED_TIMES', 'AT_ONCE', 'REMEMBERED', 'MAX_GAP_MS', 'KEPT_MS'],
+    PACE,
+  ),
   ...inFile('core/fetch/own-pace.ts', ['PARTS', 'LEAST', 'MOST', 'MOST_IN_VAIN'], OWN),
   ...inFile('core/fetch/own-pace.ts', ['IN_VAIN_MS'], PACE),
   ...inFile('core/fetch/views.ts', ['VIEW_MS'], PACE),

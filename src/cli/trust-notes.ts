@@ -52,10 +52,22 @@ function onFreshness({ freshness: old }: TrustRoot, { freshness: next }: TrustRo
 }
 
 function onRemovedNodes(old: TrustRoot, next: TrustRoot): string[] {
-  const before = new Set(old.removed.peers.map(({ id }) => id))
-  if (next.removed.peers.every(({ id }) => before.has(id))) return []
+  const before = new Map(old.removed.peers.map(({ id, until }) => [id, until]))
+  const isNew = next.removed.peers.some(({ id }) => !before.has(id))
+  const ending = next.removed.peers.flatMap(({ id, until }) =>
+    until === undefined || (before.has(id) && before.get(id) === until)
+      ? []
+      : [
+          `the entry of node ${id} goes a week after ${formatTime(until)}: where another certificate of it ends later, give the end of that one`,
+        ],
+  )
   return [
-    'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)',
+    ...(isNew
+      ? [
+          'whoever holds a pool key comes back under another peer id unless the pool is removed, too (trust remove-pool)',
+        ]
+      : []),
+    ...ending,
   ]
 }
 

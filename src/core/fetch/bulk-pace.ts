@@ -19,6 +19,8 @@ const AT_ONCE = 4
 const REMEMBERED = 32
 /** However slow the store, a transfer goes on. */
 const MAX_GAP_MS = 1_000
+/** How late timers were says nothing of the next release after so long. */
+const KEPT_MS = 10_000
 
 export class BulkPace {
   #writeMs = 0
@@ -27,11 +29,14 @@ export class BulkPace {
   #nextMonoMs = 0
   /** Something was put off until then. */
   #isAwaited = false
-  readonly #lateness = new Lateness()
+  readonly #lateness = new Lateness(KEPT_MS)
 
   /** Nothing may be asked for yet; a timer is to run when it may. */
   isEarly(nowMonoMs: number): boolean {
-    if (this.#isAwaited && nowMonoMs >= this.#nextMonoMs) this.#lateness.ran(this.#nextMonoMs, nowMonoMs)
+    const lateMs = nowMonoMs - this.#nextMonoMs
+    // What was put off may have come to nothing meanwhile: no timer was awaited then.
+    if (this.#isAwaited && lateMs >= 0 && lateMs <= MAX_GAP_MS)
+      this.#lateness.ran(this.#nextMonoMs, nowMonoMs)
     this.#isAwaited = nowMonoMs < this.#nextMonoMs
     return this.#isAwaited
   }

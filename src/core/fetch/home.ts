@@ -12,11 +12,14 @@ type Seed = Pick<AdmittedSession['hello'], 'region' | 'patterns'>
 export const MAX_SEEDS = 64
 
 export class Home {
-  /** Those that were ever linked: that a region is fed from theirs is true while none of them is, too. */
+  /** Those that were ever linked, but who is one no longer: that a region is fed from theirs is true while none of them is, too. */
   readonly #seeds = new LatestMap<PeerId, Seed>(MAX_SEEDS)
 
   linked(sessions: Iterable<AdmittedSession>): void {
-    for (const { peer, hello } of sessions) if (hello.submit) this.#seeds.set(peer, hello)
+    for (const { peer, hello } of sessions) {
+      if (hello.submit) this.#seeds.set(peer, hello)
+      else this.#seeds.delete(peer)
+    }
   }
 
   /**

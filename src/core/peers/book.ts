@@ -321,9 +321,12 @@ export class PeerBook {
   }
 }
 
-/** What of a record matters to others; `at` only once a day. */
-const says = ({ addresses, patterns, region, zone, submit, at }: PeerRecord): string =>
-  [...addresses, ...patterns, region, zone, submit, Math.floor(at / REMEMBER_AGAIN_MS)].join(' ')
+/** What of a record matters to others; `at` only once a day. What it was admitted by, too: of an older one nobody may be left. */
+const says = ({ addresses, patterns, region, zone, submit, chain, at }: PeerRecord): string =>
+  [
+    ...[...addresses, ...patterns, region, zone, submit, ...chain.map(sha256)],
+    Math.floor(at / REMEMBER_AGAIN_MS),
+  ].join(' ')
 
 const isLoopback = (address: Address): boolean =>
   /^\/(ip4\/127\.|ip6\/::1\/|dns[46]?\/localhost\.?\/)/.test(address)

@@ -44,7 +44,8 @@ export class Starving {
     this.#channels = new Set([...this.#channels].filter((channel) => stuck.has(channel)))
     if (stuck.size === 0) this.#beginAnew()
     if (away.length === 0) return []
-    const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
+    // What the configuration calls one may be none by now.
+    const linked = admitted.filter(({ peer, hello }) => hello.submit && this.#book.isSeed(peer))
     const lacking = [...stuck].filter(
       (channel) => !linked.some(({ hello }) => storesChannel(hello.patterns, channel)),
     )

@@ -45,6 +45,18 @@ test('who removes a node hears that a pool key lets its host come back', () => {
   expect(notesOn(root, removeNode(root, peer))).toEqual([expect.stringContaining('trust remove-pool')])
 })
 
+test('who removes a node until the end of a certificate hears that there may be others', () => {
+  const peer = '12D3KooWHqucq6StiYQpADMJqa56fD1Wrnq5DzuNXmohptaVr6Va' as PeerId
+  const until = expect.stringMatching(
+    /^the entry of node 12D3KooW.* goes a week after 2030-01-01T00:00:00Z: /,
+  )
+  const removed = removeNode(root, peer, EXPIRES)
+  expect(notesOn(root, removed)).toEqual([expect.stringContaining('trust remove-pool'), until])
+  const forGood = removeNode(root, peer)
+  expect(notesOn(forGood, removeNode(forGood, peer, EXPIRES, true))).toEqual([until])
+  expect(notesOn(removed, renew(removed, EXPIRES + 1))).toEqual([])
+})
+
 test('who removes a pool until the end of a certificate hears that its key may have others', () => {
   const pool = otherKey.id
   const removed = removePool(root, pool, EXPIRES)

@@ -47,10 +47,18 @@ describe('the pace', () => {
     expect(inMinute(120_000, 2) * 100).toBeGreaterThan(14_000)
   })
 
+  test('what was put off and came to nothing says nothing of timers', () => {
+    const pace = new BulkPace()
+    asked(pace, 10, 10_000)
+    expect(pace.isEarly(pace.nextMonoMs - 1)).toBe(true)
+    expect(pace.isEarly(60_000)).toBe(false)
+    expect((asked(pace, 10, 62_000) * 10) / 62_000).toBeGreaterThan(0.2)
+  })
+
   test('a time in which nothing was put off says nothing of timers', () => {
     const pace = new BulkPace()
     asked(pace, 10, 10_000)
-    expect(pace.isEarly(60_000)).toBe(false)
+    expect(pace.isEarly(pace.nextMonoMs + 300)).toBe(false)
     expect((asked(pace, 10, 62_000) * 10) / 62_000).toBeGreaterThan(0.2)
   })
 

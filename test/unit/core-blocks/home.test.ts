@@ -25,6 +25,11 @@ test('with none linked, that of a seed that was and stores the channel, whatever
   // It has moved.
   home.linked([session('e', 'sa')])
   expect(home.of(APP, [], 'us')).toBe('sa')
+  // It is a seed no longer.
+  home.linked([session('a', 'ap')])
+  expect(home.of(APP, [], 'us')).toBe('ap')
+  home.linked([session('a', 'ap', '**', false)])
+  expect(home.of(APP, [], 'us')).toBe('sa')
   home.linked(Array.from({ length: MAX_SEEDS }, (_, at) => session(`o${at}`, 'oc', 'lib/**')))
   expect(home.of(APP, [], 'us')).toBeUndefined()
 })

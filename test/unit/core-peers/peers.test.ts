@@ -198,6 +198,13 @@ describe('records of peers', () => {
     expect(remembered(asksPeers(one.id, [one.record({ at: 2 })]))).toEqual([])
     expect(remembered(asksPeers(one.id, [one.record({ at: 3, region: 'us' })]))).toEqual([one.id])
     expect(remembered(asksPeers(one.id, [one.record({ at: 2, region: 'ap' })]))).toEqual([])
+    const chain = [Uint8Array.of(7)]
+    bench.pass(60_000)
+    for (const [at, again] of [
+      [4, [one.id]],
+      [5, []],
+    ] as const)
+      expect(remembered(asksPeers(one.id, [one.record({ at, region: 'us', chain })]))).toEqual(again)
   })
 
   it('that somebody else signed are refused and noted', () => {

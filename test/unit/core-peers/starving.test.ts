@@ -53,6 +53,13 @@ it('dials one that stores it as far as is known, be another linked that does not
   expect(dialledAfterMs(60_000)).toBe(Number.POSITIVE_INFINITY)
 })
 
+it('dials another, where one that is linked and was named as a seed takes nothing any more', () => {
+  begin(0, { seeds: [SEED, more].map(({ id }) => addressOf(id)) })
+  bench.journey.stuck.add(RARE)
+  admit(more.id, {}, { submit: false })
+  expect(dialledAfterMs(60_000)).toBeLessThan(60_000)
+})
+
 it('waits the longer the more of its neighbours wait beside it, each for another time', () => {
   const waits = (storers: number) => {
     let state = 0
