@@ -4,11 +4,11 @@ import type { Channel, Digest, ReleaseId } from '../model/ids.ts'
 import type { ManifestEntry } from '../model/manifest.ts'
 import { parsePattern } from '../model/names.ts'
 import { matchesAny } from '../model/pattern.ts'
-import { poolThreads } from '../runtime/pool-threads.ts'
 import type { ActivationOutcome, ActivatorPort, LogPort } from '../runtime/ports.ts'
 import { changedPaths, isSameContent } from './changed-paths.ts'
 import { buildsIn, ChannelFolder, freshName, releaseOf, seenTrees, type TreeNotes } from './channel-folder.ts'
 import { killLeft } from './descendants.ts'
+import { diskGate } from './disk-gate.ts'
 import { activateError, failedOutcome } from './errors.ts'
 import { type Apart, Gate, type Turn } from './gate.ts'
 import { type Health, type Hook, runHooks } from './hooks.ts'
@@ -62,17 +62,14 @@ class FileActivator implements Activator {
   readonly #orders = new Orders()
   readonly #tails = new Map<Channel, Promise<unknown>>()
   readonly #gate: Gate
-  /**
-   * Who touches the disk that trees lie on, all channels together: it may answer late, or never. Half of the threads may wait for
-   * it: the rest is for the store, names that are looked up, and whatever else.
-   */
+  /** Of all channels together. */
   readonly #disk: Gate
   #ready: Ready | undefined
 
   constructor(init: ActivatorInit) {
     this.#init = init
     this.#gate = new Gate(init.limits.maxActivations)
-    this.#disk = new Gate(Math.min(init.limits.maxParallelFiles, Math.floor(poolThreads() / 2)))
+    this.#disk = diskGate(init.limits)
     this.#hooks = init.hooks.map((hook) => ({ ...hook, channels: hook.channels.map(parsePattern) }))
   }
 

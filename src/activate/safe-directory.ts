@@ -1,6 +1,8 @@
-import { chmod, lstat, mkdir, realpath } from 'node:fs/promises'
-import { dirname, join, resolve, sep } from 'node:path'
+import { constants } from 'node:fs'
+import { lstat, mkdir, open, readlink, realpath } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from '../runtime/make-folder.ts'
+import { nearestFolder } from '../runtime/nearest-folder.ts'
 import { activateError } from './errors.ts'
 
 const WRITABLE_BY_GROUP = 0o020
@@ -14,45 +16,91 @@ const STICKY = 0o1000
  * @throws MeshError ACTIVATE_UNSAFE_DIR
  */
 export async function checkDirectory(path: string): Promise<void> {
-  const parts = path.split(sep).filter((part) => part !== '')
-  let at: string = sep
-  await checkComponent(at, true)
-  for (const [index, part] of parts.entries()) {
-    at = join(at, part)
-    await checkComponent(at, index < parts.length - 1)
-  }
+  const folders = way(path)
+  for (const at of folders) await checkComponent(at, at !== folders.at(-1))
+}
+
+/** The folders from the root down to `path`, which is the last. */
+function way(path: string): readonly string[] {
+  const folders = [resolve(path)]
+  for (let at = folders[0] as string; at !== dirname(at); at = dirname(at)) folders.unshift(dirname(at))
+  return folders
 }
 
 /** @param above a folder above ours: a sticky one of root's (`/tmp`) lets nobody rename what is ours. */
 async function checkComponent(path: string, above: boolean): Promise<void> {
-  const unsafe = (reason: string): Error =>
-    activateError('ACTIVATE_UNSAFE_DIR', `${path}: ${reason}; materialize.dir must be ours alone to change`)
   const stat = await lstat(path)
-  if (!stat.isDirectory()) throw unsafe(stat.isSymbolicLink() ? 'is a link' : 'is no directory')
-  if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw unsafe(`belongs to user ${stat.uid}`)
+  if (!stat.isDirectory()) throw unsafe(path, stat.isSymbolicLink() ? 'is a link' : 'is no directory')
+  if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw unsafe(path, `belongs to user ${stat.uid}`)
   if (above && stat.uid === 0 && (stat.mode & STICKY) !== 0) return
-  if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) throw unsafe('may be written by everyone')
+  if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) throw unsafe(path, 'may be written by everyone')
   // A user's own group of one is how many systems make home folders group-writable.
   const ownGroup = stat.gid === 0 || stat.gid === process.getegid?.()
-  if ((stat.mode & WRITABLE_BY_GROUP) !== 0 && !ownGroup) throw unsafe(`may be written by group ${stat.gid}`)
+  if ((stat.mode & WRITABLE_BY_GROUP) !== 0 && !ownGroup)
+    throw unsafe(path, `may be written by group ${stat.gid}`)
+}
+
+const unsafe = (path: string, reason: string): Error =>
+  activateError('ACTIVATE_UNSAFE_DIR', `${path}: ${reason}; materialize.dir must be ours alone to change`)
+
+/**
+ * The real path of a folder that is there, where nobody else can lead its name elsewhere: applications go by the name. A link
+ * on the way is root's or ours, and so is the folder that it lies in.
+ *
+ * @throws MeshError ACTIVATE_UNSAFE_DIR
+ */
+export async function ownPath(path: string): Promise<string> {
+  await checkLinks(path)
+  return realpath(path)
+}
+
+async function checkLinks(path: string): Promise<void> {
+  for (const at of way(path)) {
+    const stat = await lstat(at)
+    if (!stat.isSymbolicLink()) continue
+    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw unsafe(at, `is a link of user ${stat.uid}`)
+    const folder = await realpath(dirname(at))
+    await checkAbove(folder)
+    await checkLinks(resolve(folder, await readlink(at)))
+  }
+}
+
+/** Whoever owns what lies in this folder is the only one that can take it out. @throws MeshError ACTIVATE_UNSAFE_DIR */
+async function checkAbove(path: string): Promise<void> {
+  for (const at of way(path)) await checkComponent(at, true)
 }
 
 /**
  * Makes `dir` and what it lies in where they are missing. Applications of other users read below: the mode must not
- * depend on the process's umask. What was there before is its owner's to open.
+ * depend on the process's umask. What was there before is its owner's to open. Nothing is made where somebody else could put
+ * another folder in its place, to be opened.
  * @param closed stays as the umask has it
+ * @throws MeshError ACTIVATE_UNSAFE_DIR
  */
 export async function makeReadable(dir: string, closed?: string): Promise<void> {
   const path = resolve(dir)
+  const there = await nearestFolder(path)
+  const isFolder = (await lstat(await realpath(there))).isDirectory()
+  if (there !== path && isFolder) await checkAbove(await ownPath(there))
   const first = await makeFolder(path, 0o755)
   if (first === undefined) return
-  for (let at = path; at.length >= first.length; at = dirname(at)) if (at !== closed) await chmod(at, 0o755)
+  for (let at = path; at.length >= first.length; at = dirname(at)) if (at !== closed) await openToAll(at)
+}
+
+/** A link in its place is refused. */
+async function openToAll(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    await handle.chmod(0o755)
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Makes `dir` where it is missing and gives its real path, checked. @throws MeshError ACTIVATE_UNSAFE_DIR */
 export async function openDirectory(dir: string): Promise<string> {
   await makeReadable(dir)
-  const real = await realpath(dir)
+  const real = await ownPath(dir)
   await checkDirectory(real)
   return real
 }
@@ -88,7 +136,7 @@ async function checkOrMake(check: () => Promise<void>, make: () => Promise<void>
 async function makeOpen(path: string): Promise<void> {
   try {
     await mkdir(path)
-    await chmod(path, 0o755)
+    await openToAll(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

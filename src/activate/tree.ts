@@ -185,7 +185,7 @@ export async function differenceOf(
   files: readonly ManifestEntry[],
   ownership: Ownership,
   signal: AbortSignal,
-  apart: Apart = oneByOne,
+  apart: Apart,
 ): Promise<string | undefined> {
   signal.throwIfAborted()
   const expected = new Set<string>()
@@ -224,10 +224,6 @@ export async function differenceOf(
     if (difference === undefined) throw error
   })
   return difference
-}
-
-const oneByOne: Apart = async (items, work) => {
-  for (const item of items) await work(item)
 }
 
 /**

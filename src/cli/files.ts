@@ -145,7 +145,8 @@ export async function makeEmptyFolder(path: string): Promise<void> {
     if (existsSync(path) && (!statSync(path).isDirectory() || readdirSync(path).length > 0)) {
       throw new MeshError('INPUT_EXISTS', `${path} is no empty folder; name a new one`, { path })
     }
-    await makeFolder(resolve(path), 0o777)
+    // Whoever may change what is in it says what a node runs.
+    await makeFolder(resolve(path), 0o755)
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw cannot('make', path, 'a folder', error)

@@ -3,62 +3,9 @@ import type { Channel } from '../model/ids.ts'
 import { differenceOf } from '../publish/difference.ts'
 import type { NewChannel } from '../publish/new-channel.ts'
 import type { Change, Published } from '../publish/publish.ts'
-import type { Progress } from '../publish/submit.ts'
-import { isJson, out, printable, progress, warn } from './output.ts'
+import { isJson, out, printable, warn } from './output.ts'
 import { saysYes } from './question.ts'
-import { short } from './text.ts'
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB']
-
-export function size(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024
-    unit += 1
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
-}
-
-/**
- * Progress of an upload, a line for each hundredth, and of the wait for the seed's word after it.
- * @param mostBytes what a seed can lack; it has what has not changed
- */
-export function tellUpload(mostBytes: number): Required<Progress> {
-  let shown = -1
-  return {
-    onProgress(bytes) {
-      const percent = Math.floor((bytes / mostBytes) * 100)
-      if (percent === shown) return
-      shown = percent
-      progress(`${size(bytes)} of at most ${size(mostBytes)} uploaded`)
-    },
-    onWait(seed, waitedMs) {
-      const seconds = Math.round(waitedMs / 1_000)
-      progress(`seed ${seed} has all of it and brings it to a second one: ${seconds} s so far`)
-    },
-    onBusy(_seed, { message }) {
-      progress(`${message}; asked again`)
-    },
-    onLost(seed, { code }) {
-      shown = -1
-      const silent = code.startsWith('NET_') ? 'went silent' : 'cannot take it'
-      const what = code === 'CONTENT_GONE' ? 'no longer holds all of it' : `${silent} (${code})`
-      warn(`seed ${seed} ${what}; the next one is asked what it lacks`)
-    },
-  }
-}
-
-/** Progress of reading, a line for each GiB: how much there is, nobody knows before. */
-export function tellReading(): (bytes: number) => void {
-  let shown = 0
-  return (bytes) => {
-    const gibibytes = Math.floor(bytes / 2 ** 30)
-    if (gibibytes === shown) return
-    shown = gibibytes
-    progress(`${size(bytes)} read`)
-  }
-}
+import { short, size } from './text.ts'
 
 export const amount = (of: { readonly files: number; readonly bytes: number }): string =>
   `${of.files} ${of.files === 1 ? 'file' : 'files'}, ${size(of.bytes)}`

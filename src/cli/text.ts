@@ -7,6 +7,18 @@ import { printable } from './output.ts'
  */
 export const short = (id: string): string => printable(id.slice(0, 12))
 
+const UNITS = ['B', 'KiB', 'MiB', 'GiB']
+
+export function size(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit += 1
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
+}
+
 /** To the second, and in UTC as a node says it: `2030-01-01 12:00:00Z`. */
 export const momentText = (time: string): string => `${time.slice(0, 19).replace('T', ' ')}Z`
 

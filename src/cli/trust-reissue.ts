@@ -13,18 +13,20 @@ import type { TrustRoot } from '../model/root.ts'
 import { channelsUnder } from '../publish/channels.ts'
 import { contentAtSeeds } from '../publish/content.ts'
 import { type CounterMemory, joinMemories } from '../publish/counter.ts'
+import { requireKnown } from '../publish/known.ts'
 import { type Published, publish } from '../publish/publish.ts'
 import { type By, ownersOf, requireThreshold, speakerFor } from '../publish/publisher.ts'
 import { has, type RootEnvelope, rootAtSeeds } from '../publish/roots.ts'
 import { overRestarts, UNANSWERED } from '../publish/seeds.ts'
-import { type Standing, type StandingOptions, standingOf } from '../publish/standing.ts'
+import { NewerRelease, type Standing, type StandingOptions, standingOf } from '../publish/standing.ts'
 import { raisedBy } from '../trust/describe.ts'
 import { epochOf } from '../trust/epoch.ts'
 import { argument } from './arguments.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { out, progress, warn } from './output.ts'
+import { tellUpload } from './progress.ts'
 import { keyMissing, type Session, withSession } from './publish-session.ts'
-import { publishedFacts, tellUpload, warnIfBeside } from './publish-text.ts'
+import { publishedFacts, warnIfBeside } from './publish-text.ts'
 import { oldPath, readRoot } from './root-files.ts'
 import { short } from './text.ts'
 import { timeOf } from './time.ts'
@@ -181,7 +183,7 @@ export async function staleOf(
   session: Session,
 ): Promise<readonly Channel[]> {
   const found: Channel[] = []
-  for await (const [channel, { releases }] of standings(channels, root, session))
+  for await (const [channel, { releases }] of standings(channels, root, session, [], { isNewerLeft: true }))
     if (releases.length === 0) found.push(channel)
   return found
 }
@@ -191,18 +193,26 @@ async function* standings(
   root: TrustRoot,
   { seeds }: Session,
   known: readonly Target[] = [],
-  how: Pick<StandingOptions, 'isLeft'> = {},
+  { isNewerLeft = false, ...how }: Pick<StandingOptions, 'isLeft'> & { readonly isNewerLeft?: boolean } = {},
 ): AsyncGenerator<readonly [Channel, Standing]> {
   const before = new Map(known)
   for (const [index, channel] of channels.entries()) {
     if (index > 0 && index % 100 === 0) progress(`looked at ${index} of ${channels.length} channels`)
     const release = before.get(channel)
     const also = release === undefined ? [] : [release]
-    yield [channel, await standingOf(seeds.reached, root, channel, { limits: LIMITS, also, ...how })]
+    try {
+      yield [channel, await standingOf(seeds.reached, root, channel, { limits: LIMITS, also, ...how })]
+    } catch (error) {
+      if (error instanceof NewerRelease && isNewerLeft) continue
+      throw error
+    }
   }
 }
 
-/** Before anything changes: a wrong key, or one too few, would leave the channels empty. @throws MeshError TRUST_UNAUTHORISED, USAGE */
+/**
+ * Before anything changes: a wrong key, one too few, or a tool that is too old would leave the channels empty.
+ * @throws MeshError TRUST_UNAUTHORISED, USAGE, CODEC_UNSUPPORTED
+ */
 export function requireSigners(
   old: TrustRoot,
   next: TrustRoot,
@@ -211,6 +221,7 @@ export function requireSigners(
 ): void {
   const touched = targets.filter(isTouched(old, next))
   if (touched.length === 0) return
+  for (const target of touched) if (!isOver(target, Date.now())) requireKnown(target[1], HAND_OUT_FIRST)
   if (session.signers.length === 0) throw keyMissing()
   const by = speaking(session)
   requireStaying(old, next, by)

@@ -178,18 +178,22 @@ export async function* parts<T extends Buffer | string>(
   }
 }
 
+/** The form of all codes. */
+const OTHER_CODE = /^[A-Z]{2,20}(_[A-Z]{1,20}){1,5}$/
+
 function problemOf(
   status: number,
   body: string,
   { url, path }: { readonly url: string; readonly path: string },
 ): MeshError {
   try {
-    const parsed = JSON.parse(body) as { code?: unknown; detail?: unknown }
-    if (typeof parsed.code === 'string' && (CODES as readonly string[]).includes(parsed.code)) {
-      return new MeshError(parsed.code as Code, typeof parsed.detail === 'string' ? parsed.detail : path, {
-        status,
-      })
-    }
+    const parsed = JSON.parse(body) as { code?: unknown; detail?: unknown; status?: unknown }
+    const detail = typeof parsed.detail === 'string' ? parsed.detail : path
+    if (typeof parsed.code === 'string' && (CODES as readonly string[]).includes(parsed.code))
+      return new MeshError(parsed.code as Code, detail, { status })
+    // A node of a newer build has reasons that this one has no name for.
+    if (typeof parsed.code === 'string' && OTHER_CODE.test(parsed.code) && parsed.status === status)
+      return new MeshError('API_UNAVAILABLE', `${detail} (${parsed.code})`, { status })
   } catch {
     // Not ours: told below with what is known.
   }

@@ -77,6 +77,7 @@ export function ingest(
   if (read.kind === 'unsupported') {
     if (!isOurs(node, read)) return nothing('UNSUPPORTED')
     const text = 'a release of a newer format; upgrade this node to take it'
+    if (options.judgeOnly !== true) isFirstNotTaken(node, step, release, { code: 'CODEC_UNSUPPORTED', text })
     const refused = refuse(step, options, 'UNSUPPORTED', text, source, release)
     return { ...nothing('UNSUPPORTED', release), ...refused }
   }
@@ -94,16 +95,22 @@ const isOurs = (
 /** Aloud where it is the first that keeps a channel of this node behind: each comparison brings it again. No peer is to blame. */
 function noteOver(node: NodeState, step: Step, release: Release, over: OverLimit): void {
   const { id, header } = release
-  const { channel, root } = header
+  const level = isFirstNotTaken(node, step, release, over) ? 'warn' : 'debug'
+  step.emit({ kind: 'note', level, ...over, channel: header.channel, release: id })
+}
+
+/** Kept in mind, so that the channel's state says why it stays behind. @returns whether it is the first of this channel that is */
+function isFirstNotTaken(node: NodeState, step: Step, release: Release, over: OverLimit): boolean {
+  const { channel, root } = release.header
   const cell = cellFor(node, channel)
-  const isFirst =
+  return (
     cell?.stored === true &&
     root >= cell.epoch &&
     node.overLimits.isFirst(channel, cell.state.floor.top, {
       place: placeOf(release, cell.epoch),
-      error: { ...over, at: step.now.wallMs, release: id },
+      error: { ...over, at: step.now.wallMs, release: release.id },
     })
-  step.emit({ kind: 'note', level: isFirst ? 'warn' : 'debug', ...over, channel, release: id })
+  )
 }
 
 interface ReadBytes {

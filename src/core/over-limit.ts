@@ -1,6 +1,6 @@
 /**
  * What a publisher of this fleet signed and a limit of this node's own keeps out. Nobody is to blame, nothing else will ever
- * say so: seeds that wait for it here hear it at once, and whoever runs this host is told.
+ * say so: seeds that wait for it here hear it at once, and whoever runs this host is told, as of one in a newer format.
  */
 import type { Code } from '../errors.ts'
 import type { Limits } from '../limits.ts'

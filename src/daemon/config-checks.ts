@@ -74,6 +74,19 @@ function checkApi({ api }: FileConfig, place: string): void {
   )
 }
 
+const READABLE_BY_OTHERS = 0o004
+
+/** Files that are kept from other users of this host, whom the API gives them. @returns what to say of it, if so */
+export function openBeside({
+  materialize,
+  api,
+}: Pick<FileConfig, 'materialize' | 'api'>): string | undefined {
+  const mode = materialize?.mode
+  if (mode === undefined || (Number.parseInt(mode, 8) & READABLE_BY_OTHERS) !== 0) return undefined
+  if (api.listen.startsWith('unix:') || api.tokenFile !== undefined || api.public) return undefined
+  return `materialize.mode ${mode} keeps files from other users of this host, and api.listen ${api.listen} gives them to each of these; set api.tokenFile, or unix:/PATH in a folder that they may not enter`
+}
+
 /** What stands before the port in a Host header: an entry with more than that would match none. */
 function checkHost(host: string, place: string): void {
   if (isIP(host) !== 0 || /^[\w.-]+$/.test(host)) return

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { makeReadable } from '../activate/safe-directory.ts'
-import { MeshError } from '../errors.ts'
+import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { FleetId } from '../model/ids.ts'
 import { makeFolder } from '../runtime/make-folder.ts'
@@ -38,7 +38,7 @@ export const floorName = (fleetId: FleetId): string => fleetId.slice(0, 8)
 /**
  * The folders that may be named apart from the data folder: one that is a file, or lies below one, is told by its key
  * before anything else is made.
- * @throws MeshError CONFIG_INVALID, STORE_FULL
+ * @throws MeshError CONFIG_INVALID, STORE_FULL, ACTIVATE_UNSAFE_DIR
  */
 export async function makeFolders({ data, materialize, floorDir }: NodeConfig): Promise<void> {
   const named = { 'materialize.dir': materialize?.dir, floorDir }
@@ -48,6 +48,7 @@ export async function makeFolders({ data, materialize, floorDir }: NodeConfig): 
       if (key === 'floorDir') await makeFolder(path, 0o755)
       else await makeReadable(path, data)
     } catch (error) {
+      if (isMeshError(error)) throw error
       const fault = storeError(error, path)
       if (fault.code === 'STORE_FULL') throw fault
       const reason = (error as NodeJS.ErrnoException).code

@@ -22,7 +22,7 @@ import { signHeartbeat } from '../trust/heartbeat.ts'
 import { signPeerRecord } from '../trust/peer-record.ts'
 import { privateKeyFromPem } from '../trust/private-key.ts'
 import type { NodeConfig } from './config.ts'
-import { checkOwnId } from './config-checks.ts'
+import { checkOwnId, openBeside } from './config-checks.ts'
 import { createContent, lacking } from './content.ts'
 import { certifiedLabels, chainExpires, ownChain, readPrivateKey, readRoot } from './documents.ts'
 import { fleetOf, foldersOf, makeFolders } from './folders.ts'
@@ -124,7 +124,7 @@ async function compose({ config, version, undo, onEnd, onContent }: Composing): 
   })
   undo.push(() => metrics.stop())
   const log = logPort(logger, (code) => metrics.refused(code), config.limitsInForce)
-  for (const text of identity.closed) log.note({ kind: 'note', level: 'warn', code: 'CONFIG_KEY_MODE', text })
+  warnOfModes(config, identity.closed, log)
   const clock = systemClock()
   const store = new LevelStore({
     ...foldersOf(config, () => fleetId),
@@ -173,6 +173,13 @@ async function ownIdentity(config: NodeConfig): Promise<Identity & { readonly cl
   const identity = await loadOrCreateIdentity(config.data)
   checkOwnId(config, identity.peerId)
   return { ...identity, closed }
+}
+
+/** Of what others than the node may read, or might have read. */
+function warnOfModes(config: NodeConfig, closed: readonly string[], log: LogPort): void {
+  for (const text of closed) log.note({ kind: 'note', level: 'warn', code: 'CONFIG_KEY_MODE', text })
+  const open = openBeside(config)
+  if (open !== undefined) log.note({ kind: 'note', level: 'warn', code: 'CONFIG_API_PUBLIC', text: open })
 }
 
 const ended = (log: LogPort, onEnd: OnEnd) => (error: MeshError) => {

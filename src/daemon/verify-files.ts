@@ -1,5 +1,6 @@
 /** The files that applications read, held against the store of the stopped node that put them there. */
 import { ChannelFolder, releaseOf } from '../activate/channel-folder.ts'
+import { diskGate } from '../activate/disk-gate.ts'
 import { isShort } from '../activate/errors.ts'
 import { type Materialize, ownershipOf } from '../activate/ownership.ts'
 import { readManifest } from '../activate/read-manifest.ts'
@@ -24,6 +25,7 @@ const NEVER = new AbortController().signal
 /**
  * What a start would build anew: each tree in sight whose files are not those of its release, one after another.
  * @param notes gets what cannot be judged
+ * @param onTree called before each is looked at, with its path
  * @throws MeshError CONFIG_INVALID (no such group), STORE_FAILED
  */
 export async function checkFiles(
@@ -31,8 +33,10 @@ export async function checkFiles(
   stored: StoredContent,
   limits: Limits,
   notes: string[],
+  onTree?: (path: string) => void,
 ): Promise<readonly Problem[]> {
   const ownership = await ownershipOf(files)
+  const disk = diskGate(limits)
   const problems: Problem[] = []
   for (const [channel, active] of stored.channels) {
     if (!matchesAny(files.patterns, channel)) continue
@@ -51,7 +55,8 @@ export async function checkFiles(
         notes.push(`${where} was not looked at: ${manifest}`)
         continue
       }
-      const difference = await differenceOf(where, manifest, ownership, NEVER)
+      onTree?.(where)
+      const difference = await disk.within((apart) => differenceOf(where, manifest, ownership, NEVER, apart))
       if (difference !== undefined) problems.push({ where, what: `was changed (${difference})` })
     } catch (error) {
       if (isShort(error)) throw storeError(error, folder.path)

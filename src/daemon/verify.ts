@@ -26,6 +26,12 @@ export interface Verified {
   readonly floorDir: string | undefined
 }
 
+/** How far it is, for whoever waits. */
+export interface Watch {
+  readonly onRead: (bytes: number) => void
+  readonly onTree: (path: string) => void
+}
+
 /**
  * Every stored byte and signature of the stopped node whose data folder this is.
  * @param ownFloorDir where the configuration keeps the second copy of floors and root; else the folder of the store's fleet below `<data>/floor`, where it is there
@@ -37,6 +43,7 @@ export async function verifyData(
   limits: Limits,
   ownFloorDir?: string,
   files?: Files,
+  watch?: Watch,
 ): Promise<Verified> {
   await checkOwner(join(data, 'store'))
   // A node that materializes keeps its second copy beside the files, where only its configuration leads.
@@ -51,7 +58,10 @@ export async function verifyData(
     },
     limits,
     checkEnvelope: signatureCheck(limits, notes),
-    ...(files !== undefined && { checkElse: (stored) => checkFiles(files, stored, limits, notes) }),
+    ...(watch !== undefined && { onRead: watch.onRead }),
+    ...(files !== undefined && {
+      checkElse: (stored) => checkFiles(files, stored, limits, notes, watch?.onTree),
+    }),
   })
   return { problems, notes, floorDir }
 }

@@ -75,9 +75,10 @@ export interface OpenedCar {
   /**
    * Reads every block once, and the pages again for what they name: nothing is damaged and nothing is missing. Memory is
    * one block and where each lies.
+   * @param onProgress called after each block with the bytes read so far
    * @throws MeshError CONTENT_DIGEST, CODEC_MALFORMED (a page or block is not in it)
    */
-  check(): Promise<void>
+  check(onProgress?: (bytes: number) => void): Promise<void>
   close(): Promise<void>
 }
 
@@ -121,8 +122,12 @@ export async function openCar(file: string, limits: Limits, path = file): Promis
         return place === undefined ? undefined : readAt(place, digest)
       },
     }
-    const check = async (): Promise<void> => {
-      for (const [digest, place] of places) await readAt(place, digest)
+    const check: OpenedCar['check'] = async (onProgress) => {
+      let bytes = 0
+      for (const [digest, place] of places) {
+        bytes += (await readAt(place, digest)).length
+        onProgress?.(bytes)
+      }
       await requireWhole(path, content, places, limits)
     }
     return { release, envelope, content, check, close: () => handle.close() }

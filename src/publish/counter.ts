@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { isForbiddenCode, isFullCode, MeshError } from '../errors.ts'
+import { isForbiddenCode, isFullCode, isMeshError, MeshError } from '../errors.ts'
 import type { Channel, FleetId, ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import { unreadable } from './sources.ts'
@@ -107,10 +107,29 @@ export function openMemory(keyFile: string, otherwise = BY_ENVIRONMENT): Counter
   }
 }
 
+/** Whoever removed it as damaged would sign a place twice, where the seed that has the first is away. */
+function isNewer(said: unknown, { issues }: z.ZodError): boolean {
+  const version = Number((said as { version?: unknown } | null)?.version)
+  return version > 1 || issues.every(({ code }) => code === 'unrecognized_keys')
+}
+
+function parsed(path: string, said: unknown): Memory {
+  const { data, error } = MEMORY.safeParse(said)
+  if (data !== undefined) return data
+  if (!isNewer(said, error)) throw error
+  throw new MeshError(
+    'CODEC_UNSUPPORTED',
+    `${path} (this key's memory of its counters) was written by a newer confmesh; use that one, and do not remove the file`,
+    { path },
+    { cause: error },
+  )
+}
+
 function read(path: string): Memory {
   try {
-    return MEMORY.parse(JSON.parse(readFileSync(path, 'utf8')))
+    return parsed(path, JSON.parse(readFileSync(path, 'utf8')))
   } catch (error) {
+    if (isMeshError(error)) throw error
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return { version: 1, fleets: {} }
     // A disk or a share that fails for now: what is there is neither empty nor damaged.
@@ -127,7 +146,9 @@ function read(path: string): Memory {
 async function write(path: string, memory: Memory, otherwise: string): Promise<void> {
   const aside = `${path}.${process.pid}.new`
   try {
-    const handle = await open(aside, 'w', 0o600)
+    // Of a run that was killed, or put there by somebody who may write here: through a link another file would be emptied.
+    await rm(aside, { force: true })
+    const handle = await open(aside, 'wx', 0o600)
     try {
       await handle.writeFile(`${JSON.stringify(memory, null, 2)}\n`)
       await handle.sync()

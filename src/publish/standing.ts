@@ -1,12 +1,13 @@
 /** What a channel holds by the word of the seeds reached, as far as signatures prove it. */
 import { decodeEnvelope } from '../codec/envelope.ts'
-import { decodeHeader } from '../codec/header.ts'
+import { decodeHeader, decodeHeaderCore, type HeaderCore } from '../codec/header.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import { replaces } from '../model/clock.ts'
+import type { Envelope } from '../model/envelope.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import { comparePlaces, type Place } from '../model/place.ts'
-import type { Release } from '../model/release.ts'
+import type { Header, Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { authorised } from '../trust/authorise.ts'
 import { epochOf } from '../trust/epoch.ts'
@@ -25,7 +26,7 @@ export interface Standing {
   readonly holders: readonly PeerId[]
 }
 
-/** A verified release, or undefined: a seed's word alone counts for nothing. */
+/** A verified release, or undefined: a seed's word alone counts for nothing. @throws NewerRelease where that is proven */
 export function verified(
   bytes: Uint8Array,
   root: TrustRoot,
@@ -34,14 +35,39 @@ export function verified(
 ): Release | undefined {
   try {
     const envelope = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
-    const release = decodeHeader(envelope.payload, limits)
-    const { header } = release
-    const fits = header.channel === channel && header.fleet === root.fleetId
-    const current = header.root <= root.version && header.root >= epochOf(root, channel)
-    return fits && current && authorised(root, envelope, release, limits) ? release : undefined
+    const isCurrent = (header: HeaderCore | Header): boolean =>
+      header.channel === channel &&
+      header.fleet === root.fleetId &&
+      header.root <= root.version &&
+      header.root >= epochOf(root, channel) &&
+      authorised(root, envelope, { header }, limits)
+    const release = readHeader(envelope, limits)
+    if ('header' in release) return isCurrent(release.header) ? release : undefined
+    if (isCurrent(release)) throw new NewerRelease(release)
+    return undefined
   } catch (error) {
-    if (isMeshError(error)) return undefined
+    if (isMeshError(error) && !(error instanceof NewerRelease)) return undefined
     throw error
+  }
+}
+
+/** A release that counts and that this build cannot read: what is signed here would not know of it. */
+export class NewerRelease extends MeshError {
+  readonly clock: HeaderCore['clock']
+
+  constructor({ id, channel, v, clock }: HeaderCore) {
+    const what = `release ${id.slice(0, 12)} stands in ${channel}, in format ${v} that this build cannot read`
+    super('CODEC_UNSUPPORTED', `${what}; use a newer confmesh`, { release: id })
+    this.clock = clock
+  }
+}
+
+function readHeader({ payload }: Envelope, limits: Limits): Release | HeaderCore {
+  try {
+    return decodeHeader(payload, limits)
+  } catch (error) {
+    if (!isMeshError(error) || error.code !== 'CODEC_UNSUPPORTED') throw error
+    return decodeHeaderCore(payload, limits)
   }
 }
 
@@ -52,7 +78,7 @@ export interface StandingOptions {
   readonly isLeft?: boolean
 }
 
-/** Asks every seed; one that refuses or is silent is left out. Without any, the channel counts as empty. @throws MeshError what the only seed said, where none answered; TRUST_ROOT_OLD */
+/** Asks every seed; one that refuses or is silent is left out. Without any, the channel counts as empty. @throws MeshError what the only seed said, where none answered; TRUST_ROOT_OLD; NewerRelease */
 export async function standingOf(
   seeds: readonly Seed[],
   root: TrustRoot,
@@ -63,12 +89,13 @@ export async function standingOf(
   const releases = new Map<ReleaseId, Release>(also.map((release) => [release.id, release]))
   const whole: { peer: PeerId; target: ReleaseId }[] = []
   const errors: unknown[] = []
+  const newer: NewerRelease[] = []
   const answers = seeds.map(async (seed) => {
     try {
       const state = await askPatiently(seed, { type: 'state', channel }, ['state'], limits)
       if (isLeft && state.rootVersion > root.version) throw isPastIt(seed.peer, state.rootVersion, root)
       for (const bytes of state.envelopes) {
-        const release = verified(bytes, root, channel, limits)
+        const release = readableOr(newer, () => verified(bytes, root, channel, limits))
         if (release !== undefined) releases.set(release.id, release)
       }
       if (state.whole && state.target !== undefined) whole.push({ peer: seed.peer, target: state.target })
@@ -79,7 +106,22 @@ export async function standingOf(
   })
   await Promise.all(answers)
   if (seeds.length > 0 && errors.length === seeds.length) throw errors[0]
+  // A seed that lags may still have what has been replaced since.
+  const standing = newer.find(
+    ({ clock }) => !releases.values().some(({ header }) => replaces(header.clock, clock)),
+  )
+  if (standing !== undefined) throw standing
   return judge(epochOf(root, channel), [...releases.values()], whole)
+}
+
+function readableOr<T>(newer: NewerRelease[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof NewerRelease)) throw error
+    newer.push(error)
+    return undefined
+  }
 }
 
 const isPastIt = (peer: PeerId, its: number, { version }: TrustRoot): MeshError =>

@@ -19,6 +19,18 @@ export function checkFormat(format: number, dir: string): void {
   })
 }
 
+/** @throws MeshError STORE_VERSION */
+export async function checkItsFormat(
+  database: Pick<GuardedDatabase, 'get'>,
+  dir: string,
+  limits: Limits,
+): Promise<number | undefined> {
+  const sealed = await database.get(FORMAT_KEY)
+  const format = sealed === undefined ? undefined : readRecord(FORMAT_RECORD, FORMAT_KEY, sealed, limits)
+  if (format !== undefined) checkFormat(format, dir)
+  return format
+}
+
 /**
  * Says in the store what it is and whose, once it is sure that nobody else's is opened. An older format is raised before
  * anything is written that an older build could misread; what that one wrote stays as it is.
@@ -29,9 +41,7 @@ export async function checkMeta(
   database: Pick<GuardedDatabase, 'get' | 'write'>,
   { dir, fleetId, limits }: { readonly dir: string; readonly fleetId?: FleetId; readonly limits: Limits },
 ): Promise<void> {
-  const sealed = await database.get(FORMAT_KEY)
-  const format = sealed === undefined ? undefined : readRecord(FORMAT_RECORD, FORMAT_KEY, sealed, limits)
-  if (format !== undefined) checkFormat(format, dir)
+  const format = await checkItsFormat(database, dir, limits)
   const sealedFleet = await database.get(FLEET_KEY)
   const fleet = sealedFleet === undefined ? undefined : readRecord(FLEET, FLEET_KEY, sealedFleet, limits)
   if (fleetId !== undefined && fleet !== undefined && fleet !== fleetId)

@@ -1,7 +1,7 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { nearestFolder } from '../runtime/nearest-folder.ts'
 import { syncDirectory } from './durable-file.ts'
-import { nearestFolder } from './nearest-folder.ts'
 
 /**
  * Moves a damaged store to `<dir>.corrupt-<n>`, for people to look at, and keeps only the newest few. It is never

@@ -52,6 +52,8 @@ export interface VerifyInit {
    * ascending by version.
    */
   readonly checkEnvelope: (kind: SignedKind, envelope: Uint8Array) => string | undefined
+  /** Called with the length of each record that was read. */
+  readonly onRead?: (bytes: number) => void
   /** Last: what lies elsewhere is held against what is stored. */
   readonly checkElse?: (stored: StoredContent) => Promise<readonly Problem[]>
 }
@@ -126,7 +128,10 @@ class Verification {
 
   async run(): Promise<readonly Problem[]> {
     try {
-      for await (const [key, value] of this.#database.entries()) this.#record(key, value)
+      for await (const [key, value] of this.#database.entries()) {
+        this.#record(key, value)
+        this.#init.onRead?.(value.length)
+      }
     } catch (error) {
       if (!isDamage(error)) throw storeError(error, this.#init.dir)
       this.#add(this.#init.dir, 'a table cannot be read to its end')

@@ -113,7 +113,8 @@ test('a link to a file outside is no file of the tree, be its content and mode t
   const releases = join(dir, '.releases')
   await mkdir(releases)
   await build(store, planIn(releases))
-  const difference = () => differenceOf(join(releases, 'tree'), [entry], ownership, signal)
+  const difference = () =>
+    new Gate(1).within((apart) => differenceOf(join(releases, 'tree'), [entry], ownership, signal, apart))
   expect(await difference()).toBeUndefined()
   await writeFile(outside, bytes)
   await chmod(outside, 0o444)

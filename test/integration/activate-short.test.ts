@@ -50,7 +50,8 @@ test.each(['readdir', 'lstat', 'open'])(
     const of = { last: undefined, changed: new Set<string>(), files, ownership }
     const plan = { releases, name: 'tree', ...of, stop: signal }
     await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
-    const difference = () => differenceOf(join(releases, 'tree'), files, ownership, signal)
+    const difference = () =>
+      new Gate(2).within((apart) => differenceOf(join(releases, 'tree'), files, ownership, signal, apart))
     expect(await difference()).toBeUndefined()
     failing.call = call
     for (failing.code of ['EMFILE', 'ENFILE', 'ENOMEM'])

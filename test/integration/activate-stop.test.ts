@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Gate } from '../../src/activate/gate.ts'
 import { differenceOf } from '../../src/activate/tree.ts'
 import { LIMITS } from '../../src/limits.ts'
 import type { ManifestEntry } from '../../src/model/manifest.ts'
@@ -253,7 +254,9 @@ function countTurns(): { readonly turns: () => number; stop(): void } {
 }
 
 const checked = (root: string, files: readonly ManifestEntry[]): Promise<string | undefined> =>
-  differenceOf(root, files, { mode: undefined, gid: undefined }, new AbortController().signal)
+  new Gate(1).within((apart) =>
+    differenceOf(root, files, { mode: undefined, gid: undefined }, new AbortController().signal, apart),
+  )
 
 test('a long chain of folders with many files in it is gone through in slices, each folder once', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'confmesh-chain-'))

@@ -24,21 +24,25 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true }))
 
-/** What it counts as refused of modes. */
-async function run(freshness: string): Promise<string | undefined> {
+/** What it counts as refused under this code, of modes unless said. */
+async function run(
+  freshness: string,
+  more: readonly string[] = ['api: { listen: "127.0.0.1:0" }'],
+  code = 'CONFIG_KEY_MODE',
+): Promise<string | undefined> {
   const settings = [
     'root: root.json',
     'data: data',
     'listen: [/ip4/127.0.0.1/tcp/0]',
     `freshness: { key: ${freshness} }`,
-    'api: { listen: "127.0.0.1:0" }',
+    ...more,
     'log: { level: error }',
   ]
   writeFileSync(join(dir, 'node.yaml'), `${settings.join('\n')}\n`)
   const node = await startNode(loadConfig(join(dir, 'node.yaml'), {}, new Map()), '0.0.0')
   try {
     const metrics = await (await fetch(`${node.ready.api}/metrics`)).text()
-    return /^confmesh_refused_total\{code="CONFIG_KEY_MODE"\} (\d+)$/m.exec(metrics)?.[1]
+    return new RegExp(`^confmesh_refused_total\\{code="${code}"\\} (\\d+)$`, 'm').exec(metrics)?.[1]
   } finally {
     await node.stop()
   }
@@ -59,3 +63,15 @@ test('a key elsewhere, and one that everyone may read, stay as they are and are 
   await expect(run('data/freshness.key')).rejects.toMatchObject({ code: 'CONFIG_KEY_MODE' })
   expect(['elsewhere.key', 'data/identity.key'].map(modeOf)).toEqual([0o660, 0o644])
 })
+
+test.each([
+  ['1', '"0440"', '{ listen: "127.0.0.1:0" }'],
+  ['0', '"0444"', '{ listen: "127.0.0.1:0" }'],
+  ['0', '"0440"', '{ listen: "127.0.0.1:0", public: true }'],
+])(
+  'warnings where the API gives away files that their mode withholds: %s with %s and %s',
+  async (count, mode, api) => {
+    const more = [`api: ${api}`, `materialize: { dir: files, mode: ${mode} }`]
+    expect(await run('data/freshness.key', more, 'CONFIG_API_PUBLIC')).toBe(count)
+  },
+)

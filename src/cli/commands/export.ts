@@ -12,8 +12,8 @@ import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument } from '../arguments.ts'
 import { asideOf, openAside, putInPlace, requireNew, whileAside } from '../files.ts'
 import { out } from '../output.ts'
-import { size } from '../publish-text.ts'
-import { short } from '../text.ts'
+import { tellBytes, tellParts } from '../progress.ts'
+import { short, size } from '../text.ts'
 
 export function register(program: Command): void {
   shared(program.command('export'))
@@ -51,7 +51,7 @@ export function register(program: Command): void {
 async function readBack(aside: string, path: string): Promise<Release> {
   const { release, check, close } = await openCar(aside, LIMITS, path)
   try {
-    await check()
+    await check(tellBytes('read back'))
     return release
   } finally {
     await close()
@@ -60,9 +60,17 @@ async function readBack(aside: string, path: string): Promise<Release> {
 
 async function save(from: AsyncIterable<Buffer>, aside: string, path: string): Promise<void> {
   try {
-    await pipeline(from, openAside(aside, 0o644))
+    await pipeline(from, counted(tellParts('written')), openAside(aside, 0o644))
   } catch (error) {
     if (isMeshError(error)) throw error
     throw pathFailure(`cannot write ${path}`, path, error)
   }
 }
+
+const counted = (tell: (bytes: number) => void) =>
+  async function* (from: AsyncIterable<Buffer>) {
+    for await (const part of from) {
+      tell(part.length)
+      yield part
+    }
+  }

@@ -7,8 +7,9 @@ import { shared } from '../api-options.ts'
 import { collect } from '../arguments.ts'
 import { requireUnexpired } from '../expiry.ts'
 import { reachNode } from '../local-node.ts'
+import { tellBytes, tellUpload } from '../progress.ts'
 import { connect, seedAddresses } from '../publish-session.ts'
-import { outPublished, tellUpload } from '../publish-text.ts'
+import { outPublished } from '../publish-text.ts'
 
 export function register(program: Command): void {
   shared(program.command('import'))
@@ -23,7 +24,7 @@ export function register(program: Command): void {
       const { release, envelope, content, check, close } = await openCar(file, LIMITS)
       try {
         // A seed that holds it already asks for nothing, and would pass a tampered file for a good one.
-        await check()
+        await check(tellBytes(`of ${file} checked`))
         const seeds = await (options.seed === undefined
           ? reachNode(command)
           : connect(seedAddresses(options)))

@@ -15,6 +15,7 @@ import { argument, requireExpectation } from '../arguments.ts'
 import { expiryOf, requireUnexpired } from '../expiry.ts'
 import { requireNew, writeNew } from '../files.ts'
 import { out, progress } from '../output.ts'
+import { tellBytes, tellUpload } from '../progress.ts'
 import {
   connect,
   newestOf,
@@ -25,14 +26,7 @@ import {
   signing,
   withSession,
 } from '../publish-session.ts'
-import {
-  confirm,
-  onTerminal,
-  outPublished,
-  publishedFacts,
-  tellReading,
-  tellUpload,
-} from '../publish-text.ts'
+import { confirm, onTerminal, outPublished, publishedFacts } from '../publish-text.ts'
 import { short } from '../text.ts'
 
 interface Options extends SigningOptions {
@@ -99,7 +93,7 @@ async function publishPaths(
     requireRoomFor(absolute(paths), LIMITS)
   }
   progress(`reading ${paths.join(' ')}`)
-  const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
+  const content = await build(paths, { limits: LIMITS, onProgress: tellBytes('read') })
   const until = options.dryRun === true ? 'shown' : options.prepare === undefined ? 'submitted' : 'signed'
   const session = { ...options, offline: options.prepare !== undefined }
   const done = await withSession(session, ({ chain, seeds, signers, memory, publisher }) =>
@@ -164,7 +158,7 @@ async function publishPrepared(
   const { header } = waiting.release
   const given = name === undefined || name === header.channel ? more : [name, ...more]
   const paths = given.length > 0 ? given : waiting.paths
-  const content = await build(paths, { limits: LIMITS, onProgress: tellReading() })
+  const content = await build(paths, { limits: LIMITS, onProgress: tellBytes('read') })
   if (content.pages.join() !== header.pages.join())
     throw new MeshError(
       'CONTENT_DIGEST',

@@ -8,11 +8,13 @@ import { parseChannel } from '../../model/names.ts'
 import type { Release } from '../../model/release.ts'
 import { publishFrom } from '../../publish/behind.ts'
 import { contentAtSeeds } from '../../publish/content.ts'
+import { requireKnown } from '../../publish/known.ts'
 import { askPatiently, type Seed } from '../../publish/seeds.ts'
 import { clientOf, resolveRelease, shared } from '../api-options.ts'
 import { argument, requireExpectation } from '../arguments.ts'
+import { tellUpload } from '../progress.ts'
 import { type Session, SIGNING_HELP, type SigningOptions, signing, withSession } from '../publish-session.ts'
-import { confirm, outPublished, tellUpload } from '../publish-text.ts'
+import { confirm, outPublished } from '../publish-text.ts'
 import { short } from '../text.ts'
 import { timeOf } from '../time.ts'
 
@@ -56,7 +58,7 @@ ${SIGNING_HELP}`,
     })
 }
 
-/** @throws MeshError USAGE, and as `publishFrom` */
+/** @throws MeshError USAGE, CODEC_UNSUPPORTED, and as `publishFrom` */
 export async function rollBack(
   session: Session,
   channel: Channel,
@@ -65,6 +67,7 @@ export async function rollBack(
 ) {
   const { expires } = old.header
   requireTimeLeft(old, channel)
+  requireKnown(old)
   return publishFrom({
     channel,
     // Seeds hold it, or it cannot be gone back to.

@@ -6,6 +6,7 @@ import { LIMITS } from '../../limits.ts'
 import type { Envelope } from '../../model/envelope.ts'
 import type { Release } from '../../model/release.ts'
 import { claim, openMemory } from '../../publish/counter.ts'
+import { requireKnown } from '../../publish/known.ts'
 import { encodePrepared, readPrepared } from '../../publish/prepared.ts'
 import { epochOf } from '../../trust/epoch.ts'
 import type { PrivateKey } from '../../trust/private-key.ts'
@@ -41,6 +42,7 @@ export function register(program: Command): void {
     .action(async (file: string, options: Options) => {
       if (options.key === undefined) throw new MeshError('USAGE', 'name a key: --key FILE')
       const prepared = readPrepared(file, LIMITS)
+      requireKnown(prepared.release)
       const files = distinct(options.key.map((one) => resolve(one)))
       const keys = files.map(readPrivateKey)
       requireRoom(file, keys.reduce(addSignature, prepared.envelope))

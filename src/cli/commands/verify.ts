@@ -3,10 +3,11 @@ import type { Command } from 'commander'
 import { loadConfig } from '../../daemon/config.ts'
 import { readRoot } from '../../daemon/documents.ts'
 import { fleetOf, foldersOf } from '../../daemon/folders.ts'
-import { type Verified, verifyData } from '../../daemon/verify.ts'
+import { type Verified, verifyData, type Watch } from '../../daemon/verify.ts'
 import { LIMITS } from '../../limits.ts'
 import { parsePattern } from '../../model/names.ts'
-import { out, printable } from '../output.ts'
+import { out, printable, progress } from '../output.ts'
+import { tellParts } from '../progress.ts'
 
 export function register(program: Command): void {
   program
@@ -55,10 +56,15 @@ interface Checked extends Verified {
   readonly files?: string | undefined
 }
 
+const watch = (): Watch => ({
+  onRead: tellParts('of the store read'),
+  onTree: (path) => progress(`looking at ${path}`),
+})
+
 async function check(options: Options): Promise<Checked> {
   if (options.config === undefined) {
     const data = resolve(options.data ?? 'data')
-    return { data, ...(await verifyData(data, LIMITS)) }
+    return { data, ...(await verifyData(data, LIMITS, undefined, undefined, watch())) }
   }
   const overrides = new Map(options.data === undefined ? [] : [['data', options.data]])
   const config = loadConfig(options.config, process.env, overrides)
@@ -67,5 +73,5 @@ async function check(options: Options): Promise<Checked> {
   const { data, materialize, channels } = config
   const files =
     materialize === undefined ? undefined : { ...materialize, patterns: channels.map(parsePattern) }
-  return { data, files: materialize?.dir, ...(await verifyData(data, limits, floorDir, files)) }
+  return { data, files: materialize?.dir, ...(await verifyData(data, limits, floorDir, files, watch())) }
 }

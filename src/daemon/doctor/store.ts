@@ -1,12 +1,14 @@
 import { constants, type Stats } from 'node:fs'
-import { access, realpath, stat, statfs } from 'node:fs/promises'
+import { access, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkDirectory } from '../../activate/safe-directory.ts'
+import { checkDirectory, ownPath } from '../../activate/safe-directory.ts'
+import { isMeshError } from '../../errors.ts'
+import { nearestFolder } from '../../runtime/nearest-folder.ts'
 import { levelDatabase } from '../../store/database.ts'
 import { isDamage, storeError } from '../../store/faults.ts'
 import { isLost } from '../../store/level-files.ts'
 import { isInUse } from '../../store/lock.ts'
-import { nearestFolder } from '../../store/nearest-folder.ts'
+import { checkItsFormat } from '../../store/meta.ts'
 import { seenDamage } from '../../store/seen-damage.ts'
 import { uncleanEnds } from '../../store/unclean-ends.ts'
 import type { NodeConfig } from '../config.ts'
@@ -80,7 +82,7 @@ const UNSAFE =
 
 async function checkSafe(check: string, path: string, writable: Finding): Promise<Finding> {
   try {
-    await checkDirectory(await realpath(await nearestFolder(path)))
+    await checkDirectory(await ownPath(await nearestFolder(path)))
     return writable
   } catch (error) {
     return wrong(check, (error as Error).message, UNSAFE)
@@ -148,9 +150,15 @@ export async function checkStore(config: NodeConfig): Promise<{ state: StoreStat
     if (damage !== undefined)
       return { state: 'stopped', finding: wrong(check, `${damage.where}: ${damage.what}`, DAMAGED) }
     await database.open()
-    await database.close()
+    try {
+      await checkItsFormat(database, dir, config.limitsInForce)
+    } finally {
+      await database.close()
+    }
     return { state: 'stopped', finding: fine(check, `${dir} opens, no node is running on it`) }
   } catch (error) {
+    if (isMeshError(error) && error.code === 'STORE_VERSION')
+      return { state: 'stopped', finding: wrong(check, error.message, 'run the build that wrote it') }
     const { code, message } = storeError(error, dir)
     if (code === 'STORE_LOCKED')
       return { state: 'running', finding: fine(check, `${dir} is in use: a node is running on it`) }

@@ -1,9 +1,20 @@
 /** Folders as a kubelet makes them: an `emptyDir` has mode 0777, with an `fsGroup` 2777, a claim with one 2775. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { checkDirectory } from '../../../src/activate/safe-directory.ts'
+import { checkDirectory, makeReadable, openDirectory } from '../../../src/activate/safe-directory.ts'
 
 const isRoot = process.geteuid?.() === 0
 
@@ -47,4 +58,52 @@ test.runIf(isRoot)('a group of the node’s own may write in it, no other', asyn
   group.mockReturnValue(10_002)
   for (const path of [shared, files])
     await expect(checkDirectory(path)).rejects.toMatchObject(refused(shared, 'may be written by group 10001'))
+})
+
+test('nothing is made where everyone may put something else in its place', async () => {
+  chmodSync(shared, 0o777)
+  const reason = refused(shared, 'may be written by everyone')
+  for (const make of [makeReadable, openDirectory])
+    await expect(make(join(shared, 'made', 'below'))).rejects.toMatchObject(reason)
+  expect(readdirSync(shared)).toEqual(['files'])
+})
+
+test('what is missing is made below a folder of ours, whatever the umask', async () => {
+  const before = process.umask(0o077)
+  try {
+    expect(await openDirectory(join(files, 'made', 'below'))).toBe(join(files, 'made', 'below'))
+  } finally {
+    process.umask(before)
+  }
+  for (const made of ['made', 'made/below']) expect(statSync(join(files, made)).mode & 0o777).toBe(0o755)
+})
+
+test('a link on the way is taken out of a folder of ours, not out of one in which everyone may write', async () => {
+  symlinkSync('files', join(shared, 'direct'))
+  symlinkSync(join(shared, 'direct'), join(shared, 'round'))
+  expect(await openDirectory(join(shared, 'round'))).toBe(files)
+  chmodSync(shared, 0o777)
+  const outside = realpathSync(mkdtempSync(join(tmpdir(), 'confmesh-safe-')))
+  try {
+    mkdirSync(join(outside, 'files'), { mode: 0o755 })
+    symlinkSync(join(outside, 'files'), join(shared, 'far'))
+    // The folder that it leads to is safe, but not where it leads next.
+    for (const path of [join(shared, 'far'), join(shared, 'far', 'below')])
+      await expect(openDirectory(path)).rejects.toMatchObject(refused(shared, 'may be written by everyone'))
+    symlinkSync(join(shared, 'far'), join(outside, 'through'))
+    await expect(openDirectory(join(outside, 'through'))).rejects.toMatchObject({
+      code: 'ACTIVATE_UNSAFE_DIR',
+    })
+  } finally {
+    rmSync(outside, { recursive: true })
+  }
+})
+
+test.runIf(isRoot)('a link of another user is refused, out of a sticky folder, too', async () => {
+  chmodSync(shared, 0o1777)
+  const link = join(shared, 'link')
+  symlinkSync('files', link)
+  expect(await openDirectory(link)).toBe(files)
+  lchownSync(link, 10_001, 10_001)
+  await expect(openDirectory(link)).rejects.toMatchObject(refused(link, 'is a link of user 10001'))
 })

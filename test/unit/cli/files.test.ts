@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { replaceFile, writeNew } from '../../../src/cli/files.ts'
+import { makeEmptyFolder, replaceFile, writeNew } from '../../../src/cli/files.ts'
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof import('node:fs')>()
@@ -136,4 +136,14 @@ describe('whoever may read a file, such as a node of another user', () => {
     replaceFile(path, 'new', 0o644)
     expect([readFileSync(path, 'utf8'), readFileSync(other, 'utf8')]).toEqual(['new', 'theirs'])
   })
+})
+
+test('nobody else may write into a folder that is made, whatever the umask', async () => {
+  const before = process.umask(0)
+  try {
+    await makeEmptyFolder(join(dir, 'made', 'fleet'))
+  } finally {
+    process.umask(before)
+  }
+  for (const made of ['made', 'made/fleet']) expect(statSync(join(dir, made)).mode & 0o777).toBe(0o755)
 })

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { stateText } from '../../../src/cli/commands/status.ts'
-import { tellReading, tellUpload } from '../../../src/cli/publish-text.ts'
+import { tellBytes, tellParts, tellUpload } from '../../../src/cli/progress.ts'
 import { MeshError } from '../../../src/errors.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 
@@ -54,11 +54,33 @@ test('the wait for a second seed, or for one that is busy, is told, and one that
   ])
 })
 
-test('reading says how much, once for each GiB', () => {
+test('reading says how much, once for each GiB, told as a whole or by its parts', () => {
   process.stderr.isTTY = true
-  const tell = tellReading()
+  const tell = tellBytes('read')
   for (let bytes = 0; bytes <= 2 ** 31; bytes += 2 ** 28) tell(bytes)
-  expect(said).toEqual(['1.0 GiB read\n', '2.0 GiB read\n'])
+  const part = tellParts('written')
+  for (let count = 0; count < 8; count += 1) part(2 ** 28)
+  expect(said).toEqual(['1.0 GiB read\n', '2.0 GiB read\n', '1.0 GiB written\n', '2.0 GiB written\n'])
+})
+
+test('within a GiB or a hundredth it says so again after five seconds, where anything came', () => {
+  process.stderr.isTTY = true
+  let nowMs = 1e9
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+  const read = tellBytes('read')
+  const upload = tellUpload(2 ** 30).onProgress
+  for (let second = 1; second <= 11; second += 1) {
+    nowMs += 1_000
+    read(second * 2 ** 20)
+    upload(second * 2 ** 10)
+  }
+  expect(said).toEqual([
+    '1.0 KiB of at most 1.0 GiB uploaded\n',
+    '5.0 MiB read\n',
+    '6.0 KiB of at most 1.0 GiB uploaded\n',
+    '10.0 MiB read\n',
+    '11.0 KiB of at most 1.0 GiB uploaded\n',
+  ])
 })
 
 test('and nothing where nobody looks', () => {

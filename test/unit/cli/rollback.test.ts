@@ -4,6 +4,7 @@ import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Address } from '../../../src/model/ids.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
+import type { Header } from '../../../src/model/release.ts'
 import { noMemory } from '../../../src/publish/counter.ts'
 import type { Seeds } from '../../../src/publish/seeds.ts'
 import { keySigner } from '../../../src/publish/signer.ts'
@@ -59,7 +60,7 @@ test('a seed that is busy is asked again', async () => {
   expect(await lookUp([busy(1), HELD])).toMatchObject({ id })
 })
 
-function backTo(expires: number | undefined) {
+function backTo(expires: number | undefined, header: Partial<Header> = {}) {
   const seed = new FakeSeed('a')
   seed.envelopes = [make({ clock: { alice: 2 }, text: 'newer' }).envelope]
   const session = {
@@ -69,7 +70,10 @@ function backTo(expires: number | undefined) {
     memory: noMemory,
     publisher: undefined,
   }
-  const old = make({ clock: { alice: 1 }, header: expires === undefined ? {} : { expires } }).release
+  const old = make({
+    clock: { alice: 1 },
+    header: expires === undefined ? header : { ...header, expires },
+  }).release
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   const done = rollBack(session, CHANNEL, old, { yes: true }).finally(() => said.mockRestore())
   return { seed, done }
@@ -92,4 +96,13 @@ test('what has ended is not gone back to, for good or at all: its files are publ
     ),
   })
   expect(seed.asked).toEqual([])
+})
+
+test('what a newer build says of a release is not left out by going back to it', async () => {
+  const { seed, done } = backTo(undefined, { critical: ['waves'] })
+  await expect(done).rejects.toMatchObject({
+    code: 'CODEC_UNSUPPORTED',
+    message: expect.stringMatching(/says what this build does not know \(waves\).*; use a newer confmesh$/),
+  })
+  expect(seed.submitted).toBeUndefined()
 })

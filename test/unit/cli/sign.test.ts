@@ -9,9 +9,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { register } from '../../../src/cli/commands/sign.ts'
 import { writeKeyPair } from '../../../src/cli/key-files.ts'
 import { lockKey } from '../../../src/cli/key-lock.ts'
+import { encode } from '../../../src/codec/cbor.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Extra } from '../../../src/model/extra.ts'
 import { encodePrepared, readPrepared } from '../../../src/publish/prepared.ts'
 import { type Made, make, ROOT, raised, rootBytes, WALL_MS } from '../core/fleet.ts'
 
@@ -152,4 +154,16 @@ test('of a release that ends it is said when', async () => {
   await sign(prepared('release', make({ clock: { alice: 5 }, header: { expires: WALL_MS + 1 } })))
   const said = vi.mocked(process.stdout.write).mock.calls.join('')
   expect(said).toContain('not newly activated after 2030-01-01T00:00:00.001Z')
+})
+
+test('nobody signs what this build does not know', async () => {
+  for (const header of [
+    { critical: ['waves'] },
+    { rollout: encode({}) as Extra },
+    { requires: encode({}) as Extra },
+  ]) {
+    const file = prepared('newer', make({ clock: { alice: 5 }, header }))
+    await expect(sign(file)).rejects.toMatchObject({ code: 'CODEC_UNSUPPORTED' })
+    expect(signatures(file)).toBe(1)
+  }
 })

@@ -16,12 +16,13 @@ import { encodeEnvelopeJson } from '../../../src/codec/envelope-json.ts'
 import { type Code, MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Name } from '../../../src/model/ids.ts'
+import type { Header } from '../../../src/model/release.ts'
 import type { TrustRoot } from '../../../src/model/root.ts'
 import { noMemory, openMemory } from '../../../src/publish/counter.ts'
 import { keySigner, type Signer } from '../../../src/publish/signer.ts'
 import { startChain } from '../../../src/trust/chain.ts'
 import { renew } from '../../../src/trust/edit.ts'
-import { make, ROOT, raised, rootBytes } from '../core/fleet.ts'
+import { inNewerFormat, make, ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { ALICE, FakeSeed, headerOf } from '../publish/fake-seed.ts'
 
 vi.mock('../../../src/cli/publish-session.ts', async (original) => ({
@@ -80,6 +81,28 @@ test('a channel that cannot be issued again stops none after it, and is named at
   expect(said.join('')).toContain('LIMIT_CHANNELS: app/a is left without a release under root 2: full')
   expect(said.join('')).toContain('confmesh publish')
   expect(process.exitCode).toBe(3)
+})
+
+test('what goes live by rules that this build does not know is told of before anything changes', () => {
+  const [channel] = CHANNELS as [Channel]
+  const check = (header: Partial<Header>) => () => {
+    const { release } = make({ clock: { alice: 1 }, header: { channel, ...header } })
+    requireSigners(ROOT, NEXT, [...TARGETS, [channel, release]], sessionWith())
+  }
+  const said = expect.stringMatching(/^release [0-9a-f]{12} of app\/a says .*\(waves\).*confmesh trust push/)
+  expect(check({ critical: ['waves'] })).toThrow(
+    expect.objectContaining({ code: 'CODEC_UNSUPPORTED', message: said }),
+  )
+  // It is not issued again in any case.
+  expect(check({ critical: ['waves'], expires: 1 })).not.toThrow()
+  expect(check({})).not.toThrow()
+})
+
+test('a push again reaches every seed, whatever a newer build has published since', async () => {
+  const channel = 'app/new' as Channel
+  const seed = new FakeSeed('a')
+  seed.envelopes = [inNewerFormat(make({ clock: { alice: 1 }, header: { channel, root: NEXT.version } }))]
+  expect(await staleOf([channel], NEXT, sessionWith(seed))).toEqual([])
 })
 
 test('one beside which another publisher has a release that ranks higher is named', async () => {

@@ -1,8 +1,10 @@
 /** A small fleet's trust, real keys and releases, for tests of the core. */
 
+import { decode as decodeLoosely } from '@ipld/dag-cbor'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
+import { encode } from '../../../src/codec/cbor.ts'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
 import { encodeReleaseGossip } from '../../../src/codec/gossip.ts'
 import { encodeHeader } from '../../../src/codec/header.ts'
 import { encodePage } from '../../../src/codec/page.ts'
@@ -136,6 +138,13 @@ export function make({
   const envelope = encodeEnvelope(signEnvelope('release', payload, [key]))
   const content = new Map([[sha256(page), page], ...blocks.map((each) => [sha256(each), each] as const)])
   return { release, id, envelope, page, block, content }
+}
+
+/** The same in the format of a later build: names unknown here, and another version. */
+export function inNewerFormat({ envelope }: Made, key = PUBLISHER_KEYS.alice as PrivateKey): Uint8Array {
+  const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
+  const header = encode({ ...(decodeLoosely(payload) as object), v: 2, moons: 2 })
+  return encodeEnvelope(signEnvelope('release', header, [key]))
 }
 
 export const withLimits = (change: Partial<Limits>): Limits => ({ ...LIMITS, ...change })

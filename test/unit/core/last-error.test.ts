@@ -7,7 +7,18 @@ import type { Freshness } from '../../../src/model/beacon.ts'
 import type { Pattern } from '../../../src/model/ids.ts'
 import { successor } from '../../../src/trust/successor.ts'
 import { activated, BenchNode, comes, fetching, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, given, make, PEER, ROOT, record, rootBytes } from './fleet.ts'
+import {
+  CHANNEL,
+  floorOf,
+  given,
+  gossip,
+  inNewerFormat,
+  make,
+  PEER,
+  ROOT,
+  record,
+  rootBytes,
+} from './fleet.ts'
 import { NO_BEACONS } from './no-beacons.ts'
 
 const TICK: Event = { kind: 'tick' }
@@ -126,5 +137,16 @@ it('what failed at the start, and is in order now, is no error any more', () => 
   expect(errorOf(node)).toBe('ACTIVATE_UNHEALTHY')
   later(node, 2_000)
   node.persist(node.run(activated(good, 'healthy')))
+  expect(errorOf(node)).toBeUndefined()
+})
+
+it('that the newest is in a format of a later build is said until something newer is taken', () => {
+  const node = running()
+  node.run(gossip({ envelope: inNewerFormat(bad) }))
+  expect(node.view().channels[0]?.lastError).toMatchObject({
+    code: 'CODEC_UNSUPPORTED',
+    text: 'a release of a newer format; upgrade this node to take it',
+  })
+  comes(node, make({ clock: { alice: 3 }, text: 'c=1\n' }))
   expect(errorOf(node)).toBeUndefined()
 })

@@ -1,5 +1,4 @@
 /** What a node cannot take, or finds at its start: what it says, to whom, and what it does all the same. */
-import { decode as decodeLoosely } from '@ipld/dag-cbor'
 import { describe, expect, it } from 'vitest'
 import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { encode } from '../../../src/codec/cbor.ts'
@@ -20,6 +19,7 @@ import {
   coreConfig,
   floorOf,
   gossip,
+  inNewerFormat,
   make,
   NO_GATEWAYS,
   PEER,
@@ -42,14 +42,9 @@ const started = (change: ConstructorParameters<typeof BenchNode>[0] = {}) => {
 }
 
 describe('a release of a newer format', () => {
-  /** As a later build may write it: names unknown here, and another version. */
-  function newer(signer = PUBLISHER_KEYS.alice, fleet: FleetId = ROOT.fleetId) {
-    const { envelope } = make({ clock: { alice: 1 }, header: { fleet } })
-    const { payload } = decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS)
-    const header = encode({ ...(decodeLoosely(payload) as object), v: 2, moons: 2 })
-    if (signer === undefined) throw new Error('no key')
-    return { envelope: encodeEnvelope(signEnvelope('release', header, [signer])) }
-  }
+  const newer = (signer = PUBLISHER_KEYS.alice, fleet: FleetId = ROOT.fleetId) => ({
+    envelope: inNewerFormat(make({ clock: { alice: 1 }, header: { fleet } }), signer),
+  })
 
   it('is relayed by nobody, and said where this fleet’s publisher signed it: an upgrade is due', () => {
     const effects = started().handle(gossip(newer(), [Uint8Array.of(1)]))

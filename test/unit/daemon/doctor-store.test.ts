@@ -6,7 +6,12 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { NodeConfig } from '../../../src/daemon/config.ts'
 import { checkAdmission, checkKeyFiles } from '../../../src/daemon/doctor/keys.ts'
 import { checkStore } from '../../../src/daemon/doctor/store.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import { IDENTITY_FILE, newIdentityPem } from '../../../src/net/identity.ts'
+import { levelDatabase } from '../../../src/store/database.ts'
+import { FORMAT, FORMAT_KEY } from '../../../src/store/keys.ts'
+import { LevelStore } from '../../../src/store/level.ts'
+import { FORMAT_RECORD, writeRecord } from '../../../src/store/records.ts'
 
 const NOBODY = 65_534
 
@@ -75,4 +80,32 @@ test('nor of one that this user may not look at, whose identity is not missing e
   expect(await shutOut(() => checkAdmission(config))).toMatchObject([
     { ok: false, advice: expect.stringContaining('as the node') },
   ])
+})
+
+test('a store that a newer build wrote does not start here, and is said so', async () => {
+  const dir = join(config.data, 'store')
+  mkdirSync(config.data)
+  const store = new LevelStore({
+    dir,
+    floorDir: join(config.data, 'floor'),
+    limits: LIMITS,
+    log: { note: () => {} },
+  })
+  await store.open()
+  await store.close()
+  const settings = { ...config, limitsInForce: LIMITS } as NodeConfig
+  expect(await checkStore(settings)).toMatchObject({ finding: { ok: true } })
+  const database = levelDatabase(dir, { mustExist: true })
+  await database.open()
+  const value = writeRecord(FORMAT_RECORD, FORMAT_KEY, FORMAT + 1)
+  await database.batch([{ type: 'put', key: FORMAT_KEY, value }], true)
+  await database.close()
+  expect(await checkStore(settings)).toMatchObject({
+    state: 'stopped',
+    finding: {
+      ok: false,
+      text: expect.stringContaining(`has format ${FORMAT + 1}`),
+      advice: 'run the build that wrote it',
+    },
+  })
 })

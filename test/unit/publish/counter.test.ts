@@ -1,4 +1,5 @@
 import {
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -68,6 +69,34 @@ test('A damaged memory stops the tool instead of being guessed; nothing half wri
   expect(readdirSync(dir)).toEqual(['publisher.key.counters.json'])
   writeFileSync(`${key}.counters.json`, '{"version":1,')
   expect(() => openMemory(key)).toThrow(expect.objectContaining({ code: 'INPUT_PATH' }))
+})
+
+test.each([
+  ['another version', (said: object) => ({ ...said, version: 2, fleets: [] })],
+  ['one name more', (said: object) => ({ ...said, leases: {} })],
+])(
+  'A memory of a newer build, with %s, is not called damaged, nor is its removal advised',
+  async (_, change) => {
+    const path = `${key}.counters.json`
+    await openMemory(key).record(at, signed(1))
+    const written = JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8'))))
+    writeFileSync(path, written)
+    const message = expect.stringMatching(
+      /written by a newer confmesh; use that one, and do not remove the file$/,
+    )
+    expect(() => openMemory(key)).toThrow(expect.objectContaining({ code: 'CODEC_UNSUPPORTED', message }))
+    expect(readFileSync(path, 'utf8')).toBe(written)
+  },
+)
+
+test('A link that somebody put where it is written aside leads nowhere', async () => {
+  const other = join(dir, 'other')
+  writeFileSync(other, 'kept')
+  symlinkSync(other, `${key}.counters.json.${process.pid}.new`)
+  await openMemory(key).record(at, signed(7))
+  expect(readFileSync(other, 'utf8')).toBe('kept')
+  expect(lstatSync(`${key}.counters.json`).isFile()).toBe(true)
+  expect(openMemory(key).counter(FLEET, CHANNEL, 1)).toBe(7)
 })
 
 test('A memory that is there and cannot be read for now is neither empty nor damaged', () => {

@@ -1,7 +1,7 @@
 /** A seed in memory: what it holds, what it was sent, and how it answers. */
 import { sha256 } from '../../../src/codec/digest.ts'
 import { decodeEnvelope } from '../../../src/codec/envelope.ts'
-import { decodeHeader } from '../../../src/codec/header.ts'
+import { decodeHeader, decodeHeaderCore } from '../../../src/codec/header.ts'
 import { MeshError } from '../../../src/errors.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Digest, PeerId } from '../../../src/model/ids.ts'
@@ -119,7 +119,7 @@ export class FakeSeed implements Seed {
 }
 
 export const idOf = (envelope: Uint8Array) =>
-  decodeHeader(decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS).payload, LIMITS).id
+  decodeHeaderCore(decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS).payload, LIMITS).id
 
 export const headerOf = (envelope: Uint8Array | undefined) => {
   if (envelope === undefined) throw new Error('nothing was submitted')

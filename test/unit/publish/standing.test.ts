@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { generatePrivateKey } from '../../../src/cli/generate-key.ts'
 import { MeshError } from '../../../src/errors.ts'
 import type { Limits } from '../../../src/limits.ts'
 import type { PublishReply } from '../../../src/model/messages.ts'
@@ -6,7 +7,7 @@ import { pushRoots } from '../../../src/publish/roots.ts'
 import { overRestarts, UNANSWERED } from '../../../src/publish/seeds.ts'
 import { standingOf } from '../../../src/publish/standing.ts'
 import { submitToFirst } from '../../../src/publish/submit.ts'
-import { CHANNEL, make, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
+import { CHANNEL, inNewerFormat, make, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
 import { FakeSeed } from './fake-seed.ts'
 
 const made = make({ clock: { alice: 1 } })
@@ -92,4 +93,32 @@ test('where it matters what counted under a root, one that is past it has no say
   expect((await of(past, other)).target?.id).toBe(made.id)
   await expect(of(past)).rejects.toMatchObject({ code: 'TRUST_ROOT_OLD', details: { version: 2 } })
   expect((await standingAt(past)).releases).toEqual([])
+})
+
+describe('a release of a newer format', () => {
+  const newer = inNewerFormat(make({ clock: { alice: 3 } }))
+
+  test('that stands in the channel is not taken for none', async () => {
+    const [ahead, behind] = [new FakeSeed('a'), new FakeSeed('b')]
+    ahead.envelopes = [newer]
+    behind.envelopes = [made.envelope]
+    await expect(
+      standingOf([ahead, behind], ROOT, CHANNEL, { limits: withLimits({}) }),
+    ).rejects.toMatchObject({
+      code: 'CODEC_UNSUPPORTED',
+      message: expect.stringMatching(/in format 2 that this build cannot read; use a newer confmesh$/),
+    })
+  })
+
+  test('that has been replaced since, or that nobody signed who may, stops nothing', async () => {
+    const [ahead, behind] = [new FakeSeed('a'), new FakeSeed('b')]
+    const next = make({ clock: { alice: 4 } })
+    ahead.envelopes = [next.envelope]
+    behind.envelopes = [
+      newer,
+      inNewerFormat(make({ clock: { alice: 9 } }), generatePrivateKey('ed25519').key),
+    ]
+    const { target } = await standingOf([ahead, behind], ROOT, CHANNEL, { limits: withLimits({}) })
+    expect(target?.id).toBe(next.id)
+  })
 })

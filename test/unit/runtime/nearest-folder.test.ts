@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { nearestFolder } from '../../../src/store/nearest-folder.ts'
+import { nearestFolder } from '../../../src/runtime/nearest-folder.ts'
 
 test('itself where it is there, else the nearest above it', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'confmesh-nearest-'))
