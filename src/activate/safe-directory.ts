@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { lstat, mkdir, open, readlink, realpath } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { makeFolder } from '../runtime/make-folder.ts'
 import { nearestFolder } from '../runtime/nearest-folder.ts'
 import { activateError } from './errors.ts'
@@ -45,24 +45,37 @@ const unsafe = (path: string, reason: string): Error =>
 
 /**
  * The real path of a folder that is there, where nobody else can lead its name elsewhere: applications go by the name. A link
- * on the way is root's or ours, and so is the folder that it lies in.
+ * on the way is root's or ours, and so is the folder that it lies in. Each part is followed as the kernel does.
  *
- * @throws MeshError ACTIVATE_UNSAFE_DIR
+ * @throws MeshError ACTIVATE_UNSAFE_DIR, and the file system's error, as of links that lead round in a circle
  */
 export async function ownPath(path: string): Promise<string> {
-  await checkLinks(path)
-  return realpath(path)
+  await realpath(path)
+  const left = partsOf(resolve(path))
+  let at: string = sep
+  for (let part = left.shift(); part !== undefined; part = left.shift()) {
+    const next = join(at, part)
+    const stat = await lstat(next)
+    if (stat.isSymbolicLink()) {
+      if (stat.uid !== 0 && stat.uid !== process.geteuid?.())
+        throw unsafe(next, `is a link of user ${stat.uid}`)
+      await checkAbove(at)
+      const target = await readlink(next)
+      if (isAbsolute(target)) at = sep
+      left.unshift(...partsOf(target))
+    } else at = next
+  }
+  return at
 }
 
-async function checkLinks(path: string): Promise<void> {
-  for (const at of way(path)) {
-    const stat = await lstat(at)
-    if (!stat.isSymbolicLink()) continue
-    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw unsafe(at, `is a link of user ${stat.uid}`)
-    const folder = await realpath(dirname(at))
-    await checkAbove(folder)
-    await checkLinks(resolve(folder, await readlink(at)))
-  }
+/** `..` stays: what it leaves may be a link. */
+const partsOf = (path: string): string[] => path.split(sep).filter((part) => part !== '' && part !== '.')
+
+/** That `path` is a folder which only we or root can change, or may be made one. @throws MeshError ACTIVATE_UNSAFE_DIR */
+export async function checkPlace(path: string): Promise<void> {
+  const there = await nearestFolder(path)
+  const real = await ownPath(there)
+  await (there === path ? checkDirectory(real) : checkAbove(real))
 }
 
 /** Whoever owns what lies in this folder is the only one that can take it out. @throws MeshError ACTIVATE_UNSAFE_DIR */
@@ -81,7 +94,7 @@ export async function makeReadable(dir: string, closed?: string): Promise<void> 
   const path = resolve(dir)
   const there = await nearestFolder(path)
   const isFolder = (await lstat(await realpath(there))).isDirectory()
-  if (there !== path && isFolder) await checkAbove(await ownPath(there))
+  if (there !== path && isFolder) await checkPlace(path)
   const first = await makeFolder(path, 0o755)
   if (first === undefined) return
   for (let at = path; at.length >= first.length; at = dirname(at)) if (at !== closed) await openToAll(at)

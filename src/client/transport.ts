@@ -179,7 +179,7 @@ export async function* parts<T extends Buffer | string>(
 }
 
 /** The form of all codes. */
-const OTHER_CODE = /^[A-Z]{2,20}(_[A-Z]{1,20}){1,5}$/
+export const OTHER_CODE = /^[A-Z]{2,20}(_[A-Z]{1,20}){0,5}$/
 
 function problemOf(
   status: number,

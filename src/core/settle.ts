@@ -1,13 +1,12 @@
 /** When does the target become active? Gates may only say "not yet"; they never choose another release. */
+
 import type { Gate } from '../model/channel-state.ts'
+import { KNOWN_CRITICAL } from '../model/critical.ts'
 import type { ReleaseId } from '../model/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { TrustRoot } from '../model/root.ts'
 import { type ChannelState, copiedOf, isAnew, targetOf } from './channel.ts'
 import type { ActiveRecord } from './writes.ts'
-
-/** Features of a release that this build knows; any other name in `critical` keeps what is active. */
-const KNOWN_CRITICAL: ReadonlySet<string> = new Set()
 
 export interface GateFacts {
   /** The target, where its envelope is here. */

@@ -59,7 +59,7 @@ async function look(
   const { channel, fleet } = header
   if (fleet !== root.fleetId)
     throw new MeshError('ORDER_MISPLACED', `the release for ${channel} is of another fleet than the root`)
-  const standing = await standingOf(seeds, root, channel, { limits })
+  const standing = await standingOf(seeds, root, channel, { limits, clock: header.clock })
   const name = standing.releases.length === 0 ? await lookForNew(channel, seeds, limits) : 'known'
   if (standing.target?.id !== id) requireExpected(standing, name, { channel, expect })
   if (!(await confirm({ standing, header, isNew: isNewChannel(name) ? name : undefined })))

@@ -1,5 +1,13 @@
 import { MeshError } from '../errors.ts'
-import type { Release } from '../model/release.ts'
+import { KNOWN_CRITICAL } from '../model/critical.ts'
+import type { Header, Release } from '../model/release.ts'
+
+/** Names of what a release says that this build does not know and may not leave out. */
+export const unknownIn = ({ critical, rollout, requires }: Header): readonly string[] => [
+  ...critical.filter((name) => !KNOWN_CRITICAL.has(name)),
+  ...(rollout === undefined ? [] : ['rollout']),
+  ...(requires === undefined ? [] : ['requires']),
+]
 
 /**
  * What a header says beyond what this build knows and may not leave out, as that it goes out in waves. Signed anew by it a release
@@ -8,11 +16,7 @@ import type { Release } from '../model/release.ts'
  * @throws MeshError CODEC_UNSUPPORTED
  */
 export function requireKnown({ id, header }: Release, otherwise?: string): void {
-  const more = [
-    ...header.critical,
-    ...(header.rollout === undefined ? [] : ['rollout']),
-    ...(header.requires === undefined ? [] : ['requires']),
-  ]
+  const more = unknownIn(header)
   if (more.length === 0) return
   throw new MeshError(
     'CODEC_UNSUPPORTED',

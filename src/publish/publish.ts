@@ -21,6 +21,7 @@ import { type Replacing, replacing } from './difference.ts'
 import { isNewChannel, requireExpected } from './expected.ts'
 import { isSameButForTime, makeHeader } from './header.ts'
 import { holdersFirst } from './holders.ts'
+import { unknownIn } from './known.ts'
 import { lookForNew, type NewChannel } from './new-channel.ts'
 import { requireThreshold, type Speaker, speakerFor } from './publisher.ts'
 import { overRestarts, RefusedBySeed, type Seed } from './seeds.ts'
@@ -208,8 +209,7 @@ function isUnchanged(
   return (
     header.publisher === speaker.publisher.name &&
     header.expires === options.expires &&
-    header.rollout === undefined &&
-    header.requires === undefined &&
+    unknownIn(header).length === 0 &&
     header.pages.length === options.content.pages.length &&
     header.pages.every((page, index) => page === options.content.pages[index])
   )

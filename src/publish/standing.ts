@@ -3,7 +3,7 @@ import { decodeEnvelope } from '../codec/envelope.ts'
 import { decodeHeader, decodeHeaderCore, type HeaderCore } from '../codec/header.ts'
 import { isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import { replaces } from '../model/clock.ts'
+import { replaces, type VectorClock } from '../model/clock.ts'
 import type { Envelope } from '../model/envelope.ts'
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import { comparePlaces, type Place } from '../model/place.ts'
@@ -51,7 +51,7 @@ export function verified(
   }
 }
 
-/** A release that counts and that this build cannot read: what is signed here would not know of it. */
+/** A release that counts and that this build cannot read: nothing is to be brought that does not know of it. */
 export class NewerRelease extends MeshError {
   readonly clock: HeaderCore['clock']
 
@@ -74,6 +74,8 @@ function readHeader({ payload }: Envelope, limits: Limits): Release | HeaderCore
 export interface StandingOptions {
   readonly limits: Limits
   readonly also?: readonly Release[]
+  /** Of what is signed already and about to be brought. */
+  readonly clock?: VectorClock
   /** What a seed with a newer root tells is no answer: it knows no more what counted under this one. */
   readonly isLeft?: boolean
 }
@@ -85,7 +87,7 @@ export async function standingOf(
   channel: Channel,
   options: StandingOptions,
 ): Promise<Standing> {
-  const { limits, also = [], isLeft = false } = options
+  const { limits, also = [], isLeft = false, clock: ahead } = options
   const releases = new Map<ReleaseId, Release>(also.map((release) => [release.id, release]))
   const whole: { peer: PeerId; target: ReleaseId }[] = []
   const errors: unknown[] = []
@@ -106,10 +108,12 @@ export async function standingOf(
   })
   await Promise.all(answers)
   if (seeds.length > 0 && errors.length === seeds.length) throw errors[0]
-  // A seed that lags may still have what has been replaced since.
-  const standing = newer.find(
-    ({ clock }) => !releases.values().some(({ header }) => replaces(header.clock, clock)),
-  )
+  // A seed that lags may still have what has been replaced since, or is about to be.
+  const clocks = [
+    ...[...releases.values()].map(({ header }) => header.clock),
+    ...(ahead === undefined ? [] : [ahead]),
+  ]
+  const standing = newer.find(({ clock }) => !clocks.some((other) => replaces(other, clock)))
   if (standing !== undefined) throw standing
   return judge(epochOf(root, channel), [...releases.values()], whole)
 }
@@ -148,8 +152,8 @@ export async function isPast(
       if (state.top.epoch > header.root) return true
       for (const bytes of state.envelopes) {
         const { payload } = decodeEnvelope(bytes, limits.maxEnvelopeBytes, limits)
-        const other = decodeHeader(payload, limits)
-        if (other.id === id || replaces(other.header.clock, header.clock)) return true
+        const other = decodeHeaderCore(payload, limits)
+        if (other.id === id || replaces(other.clock, header.clock)) return true
       }
     } catch (error) {
       if (!isMeshError(error)) throw error

@@ -1,7 +1,7 @@
 import { constants, type Stats } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkDirectory, ownPath } from '../../activate/safe-directory.ts'
+import { checkPlace } from '../../activate/safe-directory.ts'
 import { isMeshError } from '../../errors.ts'
 import { nearestFolder } from '../../runtime/nearest-folder.ts'
 import { levelDatabase } from '../../store/database.ts'
@@ -78,11 +78,11 @@ async function checkWritable(check: string, path: string): Promise<Finding> {
 
 /** In a pod the node's user can give nothing to itself. */
 const UNSAFE =
-  "name a folder that only the node's user and root may change, no link on the way; in a pod see docs/operations.md#in-kubernetes"
+  "name a folder that only the node's user and root may change, no link of others on the way; in a pod see docs/operations.md#in-kubernetes"
 
 async function checkSafe(check: string, path: string, writable: Finding): Promise<Finding> {
   try {
-    await checkDirectory(await ownPath(await nearestFolder(path)))
+    await checkPlace(path)
     return writable
   } catch (error) {
     return wrong(check, (error as Error).message, UNSAFE)

@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Client } from '../../../src/client/index.ts'
+import { OTHER_CODE } from '../../../src/client/transport.ts'
+import { CODES } from '../../../src/errors.ts'
 import { CHANNEL } from './fake-node.ts'
 
 vi.mock(import('node:timers/promises'), async (original) =>
@@ -44,4 +46,8 @@ test.each([
 ])('but whoever answers in another form is no node: %s', async (_, other) => {
   answer = other
   await expect(client.snapshot(CHANNEL)).rejects.toThrow(/no confmesh node answers/)
+})
+
+test('and each code of this build has the form of codes', () => {
+  expect(CODES.filter((code) => !OTHER_CODE.test(code))).toEqual([])
 })

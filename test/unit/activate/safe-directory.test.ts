@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { checkDirectory, makeReadable, openDirectory } from '../../../src/activate/safe-directory.ts'
+import { checkDirectory, makeReadable, openDirectory, ownPath } from '../../../src/activate/safe-directory.ts'
 
 const isRoot = process.geteuid?.() === 0
 
@@ -106,4 +106,27 @@ test.runIf(isRoot)('a link of another user is refused, out of a sticky folder, t
   expect(await openDirectory(link)).toBe(files)
   lchownSync(link, 10_001, 10_001)
   await expect(openDirectory(link)).rejects.toMatchObject(refused(link, 'is a link of user 10001'))
+})
+
+test('a link is followed as the kernel does, past what leads out of another one', async () => {
+  mkdirSync(join(shared, 'releases', '7'), { recursive: true, mode: 0o755 })
+  mkdirSync(join(shared, 'releases', 'files'), { mode: 0o755 })
+  symlinkSync('releases/7', join(shared, 'now'))
+  symlinkSync('now/../files', join(shared, 'conf'))
+  expect(await openDirectory(join(shared, 'conf'))).toBe(join(shared, 'releases', 'files'))
+  // Whoever may change that other one decides where it leads, though a folder of ours has the shorter name.
+  const open = join(shared, 'open')
+  mkdirSync(join(open, 'files'), { recursive: true, mode: 0o755 })
+  symlinkSync('../releases/7', join(open, 'app'))
+  symlinkSync('open/app/../files', join(shared, 'led'))
+  chmodSync(open, 0o777)
+  await expect(openDirectory(join(shared, 'led'))).rejects.toMatchObject(
+    refused(open, 'may be written by everyone'),
+  )
+})
+
+test('links that lead round in a circle have an end', async () => {
+  symlinkSync('two', join(shared, 'one'))
+  symlinkSync('one', join(shared, 'two'))
+  await expect(ownPath(join(shared, 'one'))).rejects.toThrow('ELOOP')
 })

@@ -13,7 +13,7 @@ import { writeCar } from '../../../src/publish/car.ts'
 import { encodePrepared } from '../../../src/publish/prepared.ts'
 import { reachSeeds } from '../../../src/publish/seeds.ts'
 import { confmesh } from '../../e2e/command-line.ts'
-import { make } from '../core/fleet.ts'
+import { inNewerFormat, make, PUBLISHER_KEYS } from '../core/fleet.ts'
 import { FakeSeed } from '../publish/fake-seed.ts'
 
 vi.mock('../../../src/publish/seeds.ts', async (original) => ({
@@ -89,6 +89,18 @@ test.each(BOTH)('a run that was done is run again: %s', async (_, bring) => {
 
 test.each(BOTH)('of one that is superseded the seed says so: %s', async (_, bring) => {
   seed.envelopes = [make({ clock: { alice: 3 } }).envelope]
+  seed.next.set('submit', [{ type: 'refused', code: 'ORDER_STALE', text: 'superseded' }])
+  await expect(bring()).rejects.toMatchObject({ code: 'ORDER_STALE' })
+})
+
+test.each(BOTH)('a target in a newer format hides neither: %s', async (_, bring) => {
+  seed.envelopes = [
+    inNewerFormat(make({ clock: { bob: 1 }, publisher: 'bob' }), PUBLISHER_KEYS.bob),
+    over.envelope,
+  ]
+  await requireUnexpired('release', over.release, [seed])
+  seed.envelopes = [inNewerFormat(make({ clock: { alice: 3 } }))]
+  await requireUnexpired('release', over.release, [seed])
   seed.next.set('submit', [{ type: 'refused', code: 'ORDER_STALE', text: 'superseded' }])
   await expect(bring()).rejects.toMatchObject({ code: 'ORDER_STALE' })
 })

@@ -29,7 +29,7 @@ test('of an emptyDir, which the node’s user cannot close, is said where a pod 
       ok: false,
       text: expect.stringContaining(`${shared}: may be written by everyone`),
       advice:
-        "name a folder that only the node's user and root may change, no link on the way; in a pod see docs/operations.md#in-kubernetes",
+        "name a folder that only the node's user and root may change, no link of others on the way; in a pod see docs/operations.md#in-kubernetes",
     },
   ])
 })
@@ -71,3 +71,18 @@ test('the floor folder is looked at where the configuration names none as well',
   ])
   await lock.release()
 })
+
+test.runIf(process.geteuid?.() === 0)(
+  'what is to be made in a sticky folder of root’s is in order, before and after it is',
+  async () => {
+    const shared = join(dir, 'shared')
+    mkdirSync(shared)
+    chmodSync(shared, 0o1777)
+    const files = join(shared, 'files')
+    const config = { data: join(dir, 'data'), materialize: { dir: files } } as unknown as NodeConfig
+    const seen = async () => (await checkFolders(config, 'none')).at(-1)
+    expect(await seen()).toMatchObject({ check: 'materialize.dir', ok: true })
+    mkdirSync(files, { mode: 0o755 })
+    expect(await seen()).toMatchObject({ check: 'materialize.dir', ok: true })
+  },
+)

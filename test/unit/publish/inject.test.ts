@@ -4,7 +4,7 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { FleetId } from '../../../src/model/ids.ts'
 import { type InjectOptions, inject } from '../../../src/publish/inject.ts'
 import { rootsOf } from '../../../src/publish/roots.ts'
-import { make, ROOT, raised, rootBytes } from '../core/fleet.ts'
+import { inNewerFormat, make, ROOT, raised, rootBytes } from '../core/fleet.ts'
 import { FakeSeed, publishing } from './fake-seed.ts'
 
 const before = make({ clock: { alice: 1 }, text: 'before' })
@@ -91,4 +91,12 @@ test('A fleet id proves its first root, and that root the newest', async () => {
   expect(found?.current.version).toBe(2)
   expect(await rootsOf(ROOT.fleetId, [lying, later], LIMITS)).toBeUndefined()
   expect(await rootsOf('0'.repeat(64) as FleetId, [true_], LIMITS)).toBeUndefined()
+})
+
+test('What others signed is brought past a release that cannot be read here, where it replaces that', async () => {
+  const seed = holding()
+  seed.envelopes = [inNewerFormat(before)]
+  expect(await inject(prepared, options(seed))).toMatchObject({ release: wanted.id, unchanged: false })
+  seed.envelopes = [inNewerFormat(make({ clock: { alice: 3 } }))]
+  await expect(inject(prepared, options(seed))).rejects.toMatchObject({ code: 'CODEC_UNSUPPORTED' })
 })

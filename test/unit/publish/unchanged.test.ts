@@ -58,3 +58,10 @@ test('a rollback that was done is run again with the same --expect: it stands th
   const options = publishing(old, holder(), { content, checkName: false, expect: NOT_THERE })
   expect(await publish(options)).toMatchObject({ unchanged: true, release: target.id })
 })
+
+test('the same files in a release that this build does not activate are published anew', async () => {
+  const seed = holder()
+  seed.envelopes = [make({ clock: { alice: 6 }, text: 'wanted', header: { critical: ['waves'] } }).envelope]
+  const done = await publish(publishing(target, seed))
+  expect([done.unchanged, headerOf(seed.submitted).critical]).toEqual([false, []])
+})
