@@ -124,6 +124,7 @@ const OF_NET: Reasons = {
   ...inFile('net/host.ts', ['HOUR_MS'], UNIT),
   ...inFile('net/host.ts', ['ADDRESS_ATTEMPT_MS'], PACE),
   ...inFile('net/handshakes.ts', ['SOON_MS'], 'what counts as late for LEAST'),
+  ...inFile('net/in-order.ts', ['MOST_UNANSWERED'], OWN),
   ...inFile('net/identity.ts', ['KEY_BYTES'], 'of the own key file'),
   ...inFile('net/no-modes.ts', ['OTHERS_MAY'], 'of the own key file'),
   ...inFile('net/muxer-begun.ts', ['HEADER_BYTES', 'LENGTH_AT'], FORM),

@@ -6,7 +6,7 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import { MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Address, PeerId } from '../model/ids.ts'
-import type { PublishReply, PublishRequest } from '../model/messages.ts'
+import type { AnyRequest, PublishReply, PublishRequest } from '../model/messages.ts'
 import { addressOf, parseAddress } from './address.ts'
 import { dial } from './dialling.ts'
 import { type Identity, libp2pKey, newIdentityPem } from './identity.ts'
@@ -29,6 +29,16 @@ export interface PublishConnection {
    * @throws MeshError NET_TIMEOUT, NET_UNREACHABLE, NET_PROTOCOL, LIMIT_BYTES, CODEC_MALFORMED
    */
   ask(request: PublishRequest, timeoutMs: number): Promise<PublishReply>
+  /**
+   * One after another, none waiting for the reply to the one before it; each reply is handed over, in order.
+   * @param timeoutMs for each
+   * @throws MeshError as `ask`; what `requests` or `onReply` throw
+   */
+  askInOrder(
+    requests: AsyncIterable<PublishRequest>,
+    timeoutMs: number,
+    onReply: (reply: PublishReply, request: PublishRequest) => void,
+  ): Promise<void>
   /** Frees the socket; safe to call twice. */
   close(): Promise<void>
 }
@@ -93,10 +103,19 @@ function publishConnection(node: Libp2p, connection: Connection, line: Line): Pu
       if (last === undefined) throw new MeshError('INTERNAL', `${message.type}: no reply was handed on`)
       return last
     },
+    askInOrder: (requests, timeoutMs, onReply) =>
+      line.askInOrder(ofPublish(requests), timeoutMs, (reply, request) => {
+        if (reply.protocol === 'publish' && request.protocol === 'publish')
+          onReply(reply.message, request.message)
+      }),
     async close() {
       node.removeEventListener('connection:close', gone)
       line.close(new MeshError('NET_UNREACHABLE', `${peer}: closed by this side`))
       await node.stop()
     },
   }
+}
+
+async function* ofPublish(requests: AsyncIterable<PublishRequest>): AsyncGenerator<AnyRequest> {
+  for await (const message of requests) yield { protocol: 'publish', message }
 }

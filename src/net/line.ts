@@ -1,4 +1,4 @@
-/** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each. */
+/** Our requests of one protocol on one connection: a few streams, reused, one request at a time on each, or many in order. */
 import type { Connection, Stream } from '@libp2p/interface'
 import { decodeReply, encodeRequest, isLast, isNotice } from '../codec/messages.ts'
 import { MeshError } from '../errors.ts'
@@ -6,6 +6,7 @@ import type { Limits } from '../limits.ts'
 import type { AnyReply, AnyRequest } from '../model/messages.ts'
 import { Deadline } from './deadline.ts'
 import { frame, streamError, writeMessages } from './framing.ts'
+import { type Exchange, exchangeInOrder } from './in-order.ts'
 import type { ProtocolRules } from './protocols.ts'
 import { MessageReader } from './reader.ts'
 import type { Unread } from './unread.ts'
@@ -73,6 +74,49 @@ export class Line {
     }
   }
 
+  /**
+   * Each is sent before those ahead of it are answered, and has one reply: they are handed to `onReply` in order. What that
+   * throws, or what gives the requests, ends it.
+   * @param timeoutMs for a place and a stream, and for each reply from when it is the next
+   * @throws MeshError as `ask`
+   */
+  async askInOrder(
+    requests: AsyncIterable<AnyRequest>,
+    timeoutMs: number,
+    onReply: (reply: AnyReply, request: AnyRequest) => void,
+  ): Promise<void> {
+    const deadline = new Deadline(timeoutMs)
+    try {
+      await this.#turn(deadline.signal, false)
+      await this.#askAllInTurn(requests, deadline, timeoutMs, onReply)
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  async #askAllInTurn(
+    requests: AsyncIterable<AnyRequest>,
+    deadline: Deadline,
+    timeoutMs: number,
+    onReply: (reply: AnyReply, request: AnyRequest) => void,
+  ): Promise<void> {
+    let wire: Wire | undefined
+    try {
+      const opened = await this.#wire(deadline.signal).catch((error) => Promise.reject(this.#failure(error)))
+      wire = opened
+      deadline.clear()
+      await exchangeInOrder(this.#inOrder(opened), requests, timeoutMs, onReply)
+      this.#keep(opened)
+    } catch (error) {
+      // a late reply must not be taken for the answer to the next request
+      wire?.stream.abort(error as Error)
+      throw error
+    } finally {
+      if (wire !== undefined) this.#inUse.delete(wire.stream)
+      this.#leave()
+    }
+  }
+
   /** One of the `maxStreams` places is taken for it, and goes to the next one that waits. */
   async #askInTurn(
     request: AnyRequest,
@@ -97,7 +141,7 @@ export class Line {
       }
       this.#keep(wire)
     } catch (error) {
-      const failure = this.#closed ?? streamError(error, `${this.#rules.id} ${request.message.type}`)
+      const failure = this.#failure(error, ` ${request.message.type}`)
       // a late reply must not be taken for the answer to the next request
       if (wire !== undefined) wire.stream.abort(failure)
       throw failure
@@ -171,6 +215,22 @@ export class Line {
       done(received.byteLength)
       if (isLast(reply)) return
     }
+  }
+
+  #inOrder({ stream, messages, done }: Wire): Exchange {
+    return {
+      stream,
+      messages,
+      done,
+      maxRequestBytes: this.#rules.maxRequestBytes,
+      encode: (request) => this.#encoded(request),
+      decode: (protocol, bytes) => decodeReply(protocol, bytes, this.#limits),
+      failure: (error) => this.#failure(error),
+    }
+  }
+
+  #failure(error: unknown, what = ''): MeshError {
+    return this.#closed ?? streamError(error, `${this.#rules.id}${what}`)
   }
 
   /** @throws MeshError INTERNAL where it is too long, which is our own fault: not to be laid at the peer's door */

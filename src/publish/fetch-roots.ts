@@ -78,6 +78,7 @@ function askedOnce(seed: Seed): Seed {
       if (reply.type === 'root' && reply.root !== undefined) shown.set(request.since, reply)
       return reply
     },
+    askInOrder: (requests, timeoutMs, onReply) => seed.askInOrder(requests, timeoutMs, onReply),
     close: () => seed.close(),
   }
 }

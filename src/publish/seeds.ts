@@ -9,7 +9,7 @@ import type { PublishConnection } from '../net/dial.ts'
 import { codeOf } from './refusals.ts'
 
 /** A seed as the tool sees it; tests put their own in its place. */
-export interface Seed extends Pick<PublishConnection, 'peer' | 'ask' | 'close'> {
+export interface Seed extends Pick<PublishConnection, 'peer' | 'ask' | 'askInOrder' | 'close'> {
   /** The connection has ended, as one does that nothing was asked over for `leaseMs`. */
   readonly isGone?: boolean
   /** Makes a new connection, to where it was reached; absent where there is only this one. @throws MeshError NET_* */
@@ -164,6 +164,7 @@ function lasting(
         isNew = false
       })
     },
+    askInOrder: (requests, timeoutMs, onReply) => seed.askInOrder(requests, timeoutMs, onReply),
     async close() {
       closed.abort()
       await seed.close()
@@ -211,7 +212,16 @@ export async function askSeed<T extends PublishReply['type']>(
   expected: readonly T[],
   limits: Limits,
 ): Promise<Extract<PublishReply, { type: T }>> {
-  const reply = await seed.ask(request, limits.publishDeadlineMs)
+  return replyOf(seed, request, await seed.ask(request, limits.publishDeadlineMs), expected)
+}
+
+/** What it was asked for. @throws MeshError the refusal's code, NET_PROTOCOL */
+export function replyOf<T extends PublishReply['type']>(
+  seed: Seed,
+  request: PublishRequest,
+  reply: PublishReply,
+  expected: readonly T[],
+): Extract<PublishReply, { type: T }> {
   if (reply.type === 'refused') throw new RefusedBySeed(seed, reply)
   if (!(expected as readonly string[]).includes(reply.type))
     throw new MeshError('NET_PROTOCOL', `${seed.peer} answered ${request.type} with ${reply.type}`)

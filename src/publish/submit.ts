@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Code, isMeshError, MeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Digest, PeerId, ReleaseId } from '../model/ids.ts'
-import type { PublishReply } from '../model/messages.ts'
+import type { PublishReply, PublishRequest } from '../model/messages.ts'
 import type { Content } from './content.ts'
-import { askPatiently, askSeed, RefusedBySeed, type Seed } from './seeds.ts'
+import { askPatiently, askSeed, RefusedBySeed, replyOf, type Seed } from './seeds.ts'
 
 export interface Submitted {
   readonly verdict: 'NEW' | 'CONCURRENT' | 'DUPLICATE'
@@ -38,8 +38,9 @@ export interface SubmitOptions extends Progress {
 
 type Need = Extract<PublishReply, { type: 'need' }>
 type Done = Extract<PublishReply, { type: 'done' }>
+type Part = Extract<PublishRequest, { type: 'page' | 'block' }>
 
-/** Requests under way at once: one crosses the network while another is written. */
+/** Streams that parts are sent on at once: one crosses the network while another is written. */
 const PARALLEL = 2
 /**
  * A seed that has a part of it is dialled again this often, each time that it took something in between: fifteen seconds of
@@ -250,18 +251,20 @@ async function sendAll(
   ]
   let next: Need | undefined
   const { limits, sent } = options
-  const worker = async () => {
-    for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
-      const bytes = await readPart(seed, content, part.digest)
-      const reply = await askSeed(seed, { type: part.type, release, bytes }, ['need', 'noted'], limits)
-      sent(bytes.length)
-      if (reply.type === 'need') next = reply
-    }
+  async function* parts(): AsyncGenerator<Part> {
+    for (let part = queue.shift(); part !== undefined; part = queue.shift())
+      yield { type: part.type, release, bytes: await readPart(seed, content, part.digest) }
   }
+  const sendSome = () =>
+    seed.askInOrder(parts(), limits.publishDeadlineMs, (answer, part) => {
+      const reply = replyOf(seed, part, answer, ['need', 'noted'])
+      if ('bytes' in part) sent(part.bytes.length)
+      if (reply.type === 'need') next = reply
+    })
   const failures: unknown[] = []
   await Promise.all(
     Array.from({ length: PARALLEL }, () =>
-      worker().catch((error) => {
+      sendSome().catch((error) => {
         // What is left is asked for again, over another connection.
         queue.length = 0
         failures.push(error)

@@ -4,6 +4,7 @@ import type { Channel, Pattern, PeerId } from '../../../src/model/ids.ts'
 import type { PublishReply, PublishRequest } from '../../../src/model/messages.ts'
 import { channelsUnder } from '../../../src/publish/channels.ts'
 import type { Seed } from '../../../src/publish/seeds.ts'
+import { noUpload } from './fake-seed.ts'
 
 const page = (names: readonly string[], more = false): PublishReply => ({
   type: 'channels',
@@ -28,7 +29,7 @@ function seedOf(name: string, replies: readonly PublishReply[]): Seed & { readon
     asked.push(request)
     return replies[Math.min(asked.length, replies.length) - 1] as PublishReply
   }
-  return { peer: name as PeerId, ask, close: async () => {}, asked } as Seed & { asked: PublishRequest[] }
+  return { peer: name as PeerId, ask, askInOrder: noUpload, close: async () => {}, asked }
 }
 
 const list = (...seeds: readonly Seed[]) => listWithin(LIMITS, ...seeds)
@@ -107,6 +108,11 @@ test('a seed that gives its names singly and slowly is not followed for ever', a
     vi.advanceTimersByTime(60_000)
     return page([nameAt(asked)], asked < 1_000)
   }
-  const { channels, unsaid } = await list({ peer: 'A' as PeerId, ask, close: async () => {} })
+  const { channels, unsaid } = await list({
+    peer: 'A' as PeerId,
+    ask,
+    askInOrder: noUpload,
+    close: async () => {},
+  })
   expect([channels.length, unsaid]).toEqual([10, ['A NET_TIMEOUT']])
 })

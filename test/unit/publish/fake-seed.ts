@@ -77,6 +77,10 @@ export class FakeSeed implements Seed {
     return scripted ?? this.#answer(request)
   }
 
+  readonly askInOrder: Seed['askInOrder'] = async (requests, _timeoutMs, onReply) => {
+    for await (const request of requests) onReply(await this.ask(request), request)
+  }
+
   #answer(request: PublishRequest): PublishReply {
     switch (request.type) {
       case 'state': {
@@ -117,6 +121,9 @@ export class FakeSeed implements Seed {
     return { type: 'need', pages: [], blocks: block === undefined ? [] : [block] }
   }
 }
+
+/** Of a seed that nothing is uploaded to. */
+export const noUpload: Seed['askInOrder'] = async () => {}
 
 export const idOf = (envelope: Uint8Array) =>
   decodeHeaderCore(decodeEnvelope(envelope, LIMITS.maxEnvelopeBytes, LIMITS).payload, LIMITS).id

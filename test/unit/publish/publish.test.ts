@@ -11,7 +11,7 @@ import { type CounterMemory, noMemory } from '../../../src/publish/counter.ts'
 import { type PublishOptions, publish } from '../../../src/publish/publish.ts'
 import { commandSigner, keySigner } from '../../../src/publish/signer.ts'
 import { make, WALL_MS } from '../core/fleet.ts'
-import { ALICE, FakeSeed, headerOf, publishing } from './fake-seed.ts'
+import { ALICE, FakeSeed, headerOf, noUpload, publishing } from './fake-seed.ts'
 
 /** What is to be published; its clock does not count. */
 const wanted = make({ clock: { alice: 1 }, text: 'wanted' })
@@ -154,7 +154,10 @@ test('A refusal that proves nothing has nothing else signed', async () => {
     request.type === 'submit' ? taken(request.envelope) : seed.ask(request)
   let asked = 0
   const confirm = async () => ++asked > 0
-  const echoing = options(seed, { seeds: [{ peer, ask: echo, close: async () => {} }], confirm })
+  const echoing = options(seed, {
+    seeds: [{ peer, ask: echo, askInOrder: noUpload, close: async () => {} }],
+    confirm,
+  })
   await expect(publish(echoing)).rejects.toMatchObject({ code: 'ORDER_PLACE_TAKEN' })
   expect(asked).toBe(1)
 })

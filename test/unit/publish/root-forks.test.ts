@@ -7,7 +7,7 @@ import { requireTakenByAll } from '../../../src/publish/root-forks.ts'
 import type { Seed } from '../../../src/publish/seeds.ts'
 import { raiseEpoch, renew } from '../../../src/trust/edit.ts'
 import { ROOT, rootBytes } from '../core/fleet.ts'
-import { FakeSeed } from './fake-seed.ts'
+import { FakeSeed, noUpload } from './fake-seed.ts'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -33,6 +33,7 @@ test('all answers of one seed have the time of one', async () => {
       vi.advanceTimersByTime(LIMITS.publishDeadlineMs / 3)
       return { type: 'root' }
     },
+    askInOrder: noUpload,
     close: async () => undefined,
   }
   expect(await requireTakenByAll(ROOTS, [slow], LIMITS)).toEqual(new Map())
