@@ -52,8 +52,11 @@ interface Ready {
  */
 export const createActivator = (init: ActivatorInit): Activator => new FileActivator(init)
 
-/** Until a step back is done, what failed its check is in sight: it waits for no target. */
-const turnOf = (fallback: boolean): Turn => (fallback ? 'first' : 'second')
+/**
+ * Until a step back is done, what failed its check is in sight: it waits for no target. A list of more than one page names
+ * thousands of files, or more than a gigabyte: a few of those would keep all other channels waiting for minutes.
+ */
+const turnOf = (fallback: boolean, pages = 1): Turn => (fallback ? 'first' : pages > 1 ? 'last' : 'second')
 
 class FileActivator implements Activator {
   readonly #init: ActivatorInit
@@ -78,7 +81,7 @@ class FileActivator implements Activator {
   }
 
   activate(order: Order): Promise<ActivationOutcome> {
-    return this.#carryOut(order, turnOf(order.fallback))
+    return this.#carryOut(order, turnOf(order.fallback, order.pages.length))
   }
 
   withdraw(channel: Channel, release: ReleaseId): void {

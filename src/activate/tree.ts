@@ -15,6 +15,10 @@ export const UNFINISHED = '.new-'
 const MIB = 1024 * 1024
 /** What a store that lies on this disk, too, must have to write at all. A smaller tree is built without a look. */
 const SPARE_BYTES = 16 * MIB
+/** The same of files and folders: LevelDB has a file for each 2 MiB. */
+const SPARE_INODES = 1_024
+/** A file or a folder takes whole ones on the file systems below, however few bytes it has. */
+const DISK_BLOCK = 4_096
 /** So many times that is left where a half built tree stays. */
 const ROOMY = 4
 /**
@@ -59,11 +63,11 @@ export async function buildTree(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { releases, name, last, changed, files, ownership, stop } = plan
-  await demandRoom(plan)
   // A new name each time: half a tree that cannot be removed is in nobody's way.
   const root = await mkdtemp(join(releases, `${UNFINISHED}${name}.`))
   try {
     const directories = await directoriesOf(root, files)
+    await demandRoom(plan, directories.length)
     for (const directory of directories) {
       signal.throwIfAborted()
       if (directory !== root) await mkdir(directory, { mode: 0o700 })
@@ -96,24 +100,30 @@ export async function buildTree(
 }
 
 /**
- * A tree that does not fit would be written up to the disk's last byte, which others need, and again with each try.
+ * A tree that does not fit would be written up to the disk's last byte or inode, which others need, and again with each try.
+ * @param folders each has a block of its own on most disks
  * @throws ENOSPC
  */
-async function demandRoom({ releases, last, changed, files }: TreePlan): Promise<void> {
-  let [all, fresh] = [0, 0]
+async function demandRoom({ releases, last, changed, files }: TreePlan, folders: number): Promise<void> {
+  let [all, fresh] = [folders * DISK_BLOCK, 0]
   for await (const slice of slicesOf(files))
     for (const { path, size } of slice) {
-      all += size
-      if (last === undefined || changed.has(path)) fresh += size
+      const onDisk = Math.ceil(size / DISK_BLOCK) * DISK_BLOCK
+      all += onDisk
+      if (last === undefined || changed.has(path)) fresh += onDisk
     }
-  if (all <= SPARE_BYTES) return
+  const inodes = files.length + folders
+  if (all <= SPARE_BYTES && inodes <= SPARE_INODES) return
   const stat = await statfs(releases)
   const { type, blocks, bavail, bsize } = stat
   const clones = CLONES.get(type)
-  const needed = clones === false ? all : fresh
-  // Some file systems have no size and say 0 of all.
-  if (clones === undefined || needed <= SPARE_BYTES || blocks === 0) return
-  if (bavail * bsize < needed + spareOf(stat))
+  // Some file systems have no size, or no number of files, and say 0 of all.
+  if (clones === undefined || blocks === 0) return
+  const needed = clones ? fresh : all
+  const isFull = needed > SPARE_BYTES && bavail * bsize < needed + spareOf(stat)
+  const isOutOfInodes =
+    stat.files > 0 && inodes > SPARE_INODES && stat.ffree < inodes + Math.min(SPARE_INODES, stat.files / 8)
+  if (isFull || isOutOfInodes)
     throw Object.assign(new Error('no space left for the tree'), { code: 'ENOSPC' })
 }
 

@@ -98,6 +98,25 @@ describe('channels at once', () => {
     expect((await read(log)).trimEnd().split('\n').slice(0, 3)).toEqual(['many/c0', 'many/c8', 'many/c1'])
   })
 
+  test('releases of thousands of files leave a place, and go behind the others', async () => {
+    const many = Array.from({ length: 501 }, (_, at) => ({ path: `f${at}`, content: 'same' }))
+    const large = names.map((name) => makeRelease(1, many, { channel: `large/${name}` as Channel }))
+    expect(large[0]?.pages).toHaveLength(2)
+    await started([...releases, ...large])
+    const log = join(bench.dir, 'log')
+    const go = join(bench.dir, 'go')
+    const hooks = [
+      hook(`echo $CONFMESH_CHANNEL >> ${log}; until [ -e ${go} ]; do sleep 0.02; done`, ['large/**']),
+    ]
+    bench.restarted({ hooks, limits: limits(2, 20_000) })
+    const outcomes = large.map((release) => bench.activate(release))
+    await until(async () => (await read(log)) !== '')
+    for (const release of releases) expect(await bench.activate(release)).toMatchObject({ kind: 'healthy' })
+    expect(await read(log)).toBe('large/c0\n')
+    await writeFile(go, '')
+    for (const outcome of outcomes) expect(await outcome).toMatchObject({ kind: 'healthy' })
+  })
+
   test('a stop ends those that wait', async () => {
     await started(releases)
     const log = join(bench.dir, 'log')

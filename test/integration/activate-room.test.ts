@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { failedOutcome } from '../../src/activate/errors.ts'
-import { Gate } from '../../src/activate/gate.ts'
+import { type Apart, Gate } from '../../src/activate/gate.ts'
 import { buildTree } from '../../src/activate/tree.ts'
 import { sha256 } from '../../src/codec/digest.ts'
 
@@ -37,7 +37,7 @@ afterEach(async () => {
 
 /** @param last there is a tree before, of which all but `changed` stays */
 async function built(type: number, freeMib: number, last: boolean, blocks = 1_000_000): Promise<string> {
-  vi.mocked(statfs).mockResolvedValue({ type, blocks, bavail: freeMib * 256, bsize: 4096 } as StatsFs)
+  vi.mocked(statfs).mockResolvedValue({ type, blocks, bavail: freeMib * 256 + 1, bsize: 4096 } as StatsFs)
   const files = [file('changed', 100), file('same', 200)]
   if (last) await mkdir(join(releases, 'last'), { recursive: true })
   const before = await readdir(releases)
@@ -82,9 +82,34 @@ test.each([
   expect(await built(type, 0, false, blocks)).toBe('built')
 })
 
+test.each([
+  // 8,192 files and their folders, of one byte each: 32 MiB of either
+  ['bytes', { freeMib: 80, ffree: 1e6 }, { freeMib: 79, ffree: 1e6 }],
+  ['inodes', { freeMib: 1_000, ffree: 17_409 }, { freeMib: 1_000, ffree: 17_408 }],
+])('of many tiny files it is looked what they take on the disk: %s', async (_, fits, tooFew) => {
+  const files = Array.from({ length: 8_192 }, (_, at) => ({ ...file(`d${at}/f`, 0), size: 1 }))
+  const tried = async ({ freeMib, ffree }: typeof fits): Promise<string> => {
+    const of = { type: EXT4, blocks: 1e6, bavail: freeMib * 256 + 1, bsize: 4096, files: 1e6, ffree }
+    vi.mocked(statfs).mockResolvedValue(of as StatsFs)
+    const plan = { releases, name: 'tree', last: undefined, changed: new Set<string>() }
+    const stopped = AbortSignal.abort(new Error('it fits'))
+    const build = (apart: Apart) =>
+      buildTree(store, { ...plan, files, ownership, stop: signal }, apart, stopped)
+    return new Gate(2).within(build).then(
+      () => 'built',
+      (error) => failedOutcome(error, 'DIR').text,
+    )
+  }
+  expect([await tried(fits), await tried(tooFew), await readdir(releases)]).toEqual([
+    'DIR: it fits',
+    full.replace('STORE_FULL ', ''),
+    [],
+  ])
+})
+
 test('a small one is tried on any disk, and nothing is asked', async () => {
   vi.mocked(statfs).mockResolvedValue({ type: EXT4, blocks: 1_000, bavail: 0, bsize: 4096 } as StatsFs)
-  const files = [file('a', 16)]
+  const files = [file('a', 15)]
   const of = { last: undefined, changed: new Set<string>(), files, ownership }
   const plan = { releases, name: 'tree', ...of, stop: signal }
   await new Gate(2).within((apart) => buildTree(store, plan, apart, signal))
