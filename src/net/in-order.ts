@@ -38,6 +38,9 @@ class InOrder {
   readonly #unanswered: Sent[] = []
   /** Runs while anything is unanswered. */
   readonly #deadline: Deadline
+  readonly #failed = (error: unknown): never => {
+    throw this.#on.failure(error)
+  }
   #isAllSent = false
   #hasFailed = false
   #wake: () => void = () => {}
@@ -62,8 +65,7 @@ class InOrder {
 
   /** Where the next cannot be had, what was sent is answered all the same. */
   async #send(requests: AsyncIterable<AnyRequest>): Promise<void> {
-    const { stream, encode, maxRequestBytes, failure } = this.#on
-    const failed = (error: unknown) => Promise.reject(failure(error))
+    const { stream, encode, maxRequestBytes } = this.#on
     try {
       for await (const request of requests) {
         const bytes = encode(request)
@@ -71,35 +73,34 @@ class InOrder {
         if (this.#hasFailed) return
         if (this.#unanswered.length === 0) this.#deadline.arm(this.#timeoutMs)
         this.#unanswered.push({ request, bytes: bytes.byteLength })
-        this.#changed()
-        await writeMessages(stream, [bytes], maxRequestBytes, this.#deadline.signal).catch(failed)
+        this.#wake()
+        await writeMessages(stream, [bytes], maxRequestBytes, this.#deadline.signal).catch(this.#failed)
       }
     } finally {
       this.#isAllSent = true
-      this.#changed()
+      this.#wake()
     }
   }
 
   async #answers(onReply: (reply: AnyReply, request: AnyRequest) => void): Promise<void> {
-    const { stream, messages, decode, done, failure } = this.#on
-    const failed = (error: unknown) => Promise.reject(failure(error))
+    const { stream, messages, decode, done } = this.#on
     try {
       for (;;) {
         while (this.#unanswered.length === 0 && !this.#isAllSent) await this.#change()
         const [first] = this.#unanswered
         if (first === undefined) return
-        const received = await messages.read(this.#deadline.signal).catch(failed)
+        const received = await messages.read(this.#deadline.signal).catch(this.#failed)
         const reply = decode(first.request.protocol, received)
         done(received.byteLength)
         this.#unanswered.shift()
         if (this.#unanswered.length === 0) this.#deadline.clear()
         else this.#deadline.arm(this.#timeoutMs)
-        this.#changed()
+        this.#wake()
         onReply(reply, first.request)
       }
     } catch (error) {
       this.#hasFailed = true
-      this.#changed()
+      this.#wake()
       // what is being written is not waited for
       stream.abort(error instanceof Error ? error : new Error(String(error)))
       throw error
@@ -115,10 +116,6 @@ class InOrder {
     if (this.#unanswered.length >= MOST_UNANSWERED) return false
     if (this.#unanswered.length === 0) return true
     return waiting.reduce((sum, one) => sum + one.bytes, bytes) <= this.#on.maxRequestBytes
-  }
-
-  #changed(): void {
-    this.#wake()
   }
 
   #change(): Promise<void> {

@@ -102,11 +102,12 @@ export class Line {
   ): Promise<void> {
     let wire: Wire | undefined
     try {
-      const opened = await this.#wire(deadline.signal).catch((error) => Promise.reject(this.#failure(error)))
-      wire = opened
+      wire = await this.#wire(deadline.signal).catch((error): never => {
+        throw this.#failure(error)
+      })
       deadline.clear()
-      await exchangeInOrder(this.#inOrder(opened), requests, timeoutMs, onReply)
-      this.#keep(opened)
+      await exchangeInOrder(this.#inOrder(wire), requests, timeoutMs, onReply)
+      this.#keep(wire)
     } catch (error) {
       // a late reply must not be taken for the answer to the next request
       wire?.stream.abort(error as Error)
