@@ -97,6 +97,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/onward.ts', ['PATIENCE_MS', 'YOUNG_MS'], PACE),
   ...inFile('core/sync.ts', ['DUE_SHARE', 'BEACON_PATIENCE_MS', 'SILENT_MS'], PACE),
   ...inFile('core/sync.ts', ['PROBES'], OWN),
+  ...inFile('core/unsaved.ts', ['MOST_CHANNELS'], PACE),
   ...inFile('core/fetch/turns.ts', ['MORE_BY_TURN'], 'how many nodes of the region act'),
   ...inFile('core/peers/twin.ts', ['KEPT_RECORDS'], 'how many of its own records are known again'),
   ...inFile('core/peers/twin.ts', ['RECORDS_LEFT'], 'how sure it is before it tells'),

@@ -138,9 +138,10 @@ export class Housekeeping {
   onWritten(step: Step, { ticket }: EventOf<'persisted'>, entry: Entry): void {
     // What it replaces may have been dropped before it came.
     if (entry.whole.length > 0) this.collectSoon(step)
-    if (ticket !== this.#slice) return
-    this.#slice = undefined
-    this.saveNow(step)
+    const isSlice = ticket === this.#slice
+    if (isSlice) this.#slice = undefined
+    // A root is on disk before what it raises.
+    if (isSlice || entry.roots.length > 0) this.saveNow(step)
   }
 
   onWriteFailed(step: Step, { ticket }: EventOf<'persistFailed'>, entry: Entry): void {

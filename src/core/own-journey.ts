@@ -138,7 +138,7 @@ export class OwnJourney implements Journey {
     return this.#node.roots.lacksAfter()
   }
 
-  /** Durable together with what it raises; handed on by the control topic unless gossip brought it, which relays it. */
+  /** Durable before what it raises, which may be thousands of files; handed on by the control topic unless gossip brought it, which relays it. */
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined, via?: 'gossip'): Adoption {
     const { roots } = this.#node
     const adoption = roots.adopt(envelope)
@@ -148,10 +148,8 @@ export class OwnJourney implements Journey {
       return adoption
     }
     const { root } = adoption
-    const writes: Write[] = [
-      { kind: 'root', version: root.version, envelope },
-      ...raiseEpochs(this.#node, root),
-    ]
+    raiseEpochs(this.#node, root)
+    const writes: Write[] = [{ kind: 'root', version: root.version, envelope }]
     step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: true })
     step.emit({ kind: 'note', level: 'info', code: 'ROOT_ADOPTED', text: `root ${root.version} is current` })
     this.#hooks.rootAdopted()

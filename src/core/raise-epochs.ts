@@ -1,13 +1,13 @@
 import type { TrustRoot } from '../model/root.ts'
 import { epochOf } from '../trust/epoch.ts'
-import { raiseEpoch, recordOf } from './channel.ts'
-import { dropUnneeded } from './ingest.ts'
+import { raiseEpoch } from './channel.ts'
 import type { NodeState } from './state.ts'
-import type { Write } from './writes.ts'
 
-/** Channels whose epoch the root raises start anew; what is active there stays. @returns what is to be written */
-export function raiseEpochs(node: NodeState, root: TrustRoot): Write[] {
-  const writes: Write[] = []
+/**
+ * Channels whose epoch the root raises start anew; what is active there stays. Their floors follow the root to disk, and what
+ * they end goes behind them: a start in between raises by the root that it finds, and judges what was the target once more.
+ */
+export function raiseEpochs(node: NodeState, root: TrustRoot): void {
   for (const cell of node.cells.values()) {
     cell.epoch = epochOf(root, cell.state.channel)
     const raised = raiseEpoch(cell.state, cell.epoch)
@@ -17,9 +17,7 @@ export function raiseEpochs(node: NodeState, root: TrustRoot): Write[] {
     const active = raised.active?.release
     const isUnread = active !== undefined && !node.kept.has(active)
     if (!isUnread || cell.lastError?.release !== active) cell.lastError = undefined
-    writes.push({ kind: 'floor', floor: raised.floor }, { kind: 'channel', record: recordOf(raised) })
-    writes.push(...dropUnneeded(node, cell))
+    cell.unsaved ||= 'state'
   }
   node.relayed.raise((channel) => epochOf(root, channel))
-  return writes
 }

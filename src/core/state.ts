@@ -40,8 +40,8 @@ export interface Cell {
   epoch: number
   /** Writes of the ordered state under way: durable at 0, unless `unsaved`. */
   writing: number
-  /** A write failed: the state is in memory only and is written again. */
-  unsaved: boolean
+  /** The state is in memory only and is written, with the envelopes where a write failed. */
+  unsaved: boolean | 'state'
   /** Submissions on their way to disk, upon the channel as it was: should a write fail, it never came. */
   readonly submitting: Map<Ticket, { readonly id: ReleaseId; readonly before: ChannelState }>
   /** An activation under way. */

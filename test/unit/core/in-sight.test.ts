@@ -29,7 +29,8 @@ const target = ({ id }: Made) => [{ release: id, fallback: false }]
 /** A root ends the epoch. */
 const raises = (node: BenchNode): readonly Effect[] => {
   const effects = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER))
-  return [...effects, ...node.persist(effects)]
+  const floors = node.persist(effects)
+  return [...effects, ...floors, ...node.persist(floors)]
 }
 
 /** The record says that the first is active; the second is whole, and its hooks are cut short. */

@@ -22,8 +22,9 @@ const records = (effects: readonly Effect[]): readonly ChannelRecord[] =>
   )
 const adopts = (node: BenchNode, root = two) => {
   const effects = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(root), PEER))
-  node.persist(effects)
-  return effects
+  const floors = node.persist(effects)
+  node.persist(floors)
+  return [...effects, ...floors]
 }
 
 /** The second failed, and the node stepped back. */
@@ -182,6 +183,14 @@ describe('a restart between the root and what is issued anew', () => {
     expect(shows(comes(node, anew))).toEqual([])
     expect(node.view().channels[0]).toMatchObject(stays)
   }
+
+  it('finds what failed where it comes before the floors: the root drops nothing by itself', () => {
+    const before = steppedBack()
+    const adopted = before.inside((step, journey) => journey.adoptRoot(step, rootBytes(two), PEER))
+    expect(ofKind(adopted, 'persist').flatMap(({ writes }) => writes.map(({ kind }) => kind))).toEqual([
+      'root',
+    ])
+  })
 
   it('forgets nothing', () => {
     const floor = { ...floorOf(bad), top: { epoch: 2, counter: 0, publisher: '' }, ids: [] } as never

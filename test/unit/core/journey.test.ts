@@ -362,7 +362,8 @@ describe('activation', () => {
   it('never goes back into an ended epoch', () => {
     const node = running(true)
     node.persist(node.run(done(second, 'healthy')))
-    node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER)))
+    const adopted = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER))
+    node.persist(node.persist(adopted))
     expect(node.view()).toMatchObject({
       root: { version: 2 },
       channels: [{ state: 'stale', active: { id: second.id } }],

@@ -235,8 +235,11 @@ describe('until it is back', () => {
 })
 
 describe('a root that ends the epoch before the step back is taken', () => {
-  const raises = (node: BenchNode) =>
-    node.persist(node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER)))
+  const raises = (node: BenchNode) => {
+    const adopted = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER))
+    const floors = node.persist(adopted)
+    return [...floors, ...node.persist(floors)]
+  }
 
   it('ends it: what failed stays, and its state says so', () => {
     const node = underWay()

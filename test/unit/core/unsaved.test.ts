@@ -7,6 +7,7 @@ import { createLedger } from '../../../src/core/ledger.ts'
 import { OpenStep, StepCounter } from '../../../src/core/open-step.ts'
 import { createRoots } from '../../../src/core/roots.ts'
 import { createState, isDurable, keepCell, newCell } from '../../../src/core/state.ts'
+import { MOST_CHANNELS } from '../../../src/core/unsaved.ts'
 import { bytesOf, type Write } from '../../../src/core/writes.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
@@ -14,7 +15,7 @@ import type { Release } from '../../../src/model/release.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, coreConfig, gossip, make, ROOT, rootBytes } from './fleet.ts'
 
-const [CHANNELS, EACH] = [3_000, 21]
+const [CHANNELS, EACH] = [600, 200]
 const envelope = new Uint8Array(1_500)
 const channelOf = (write: Write): Channel | undefined =>
   write.kind === 'envelope'
@@ -27,7 +28,7 @@ const channelOf = (write: Write): Channel | undefined =>
 const kindsOf = (writes: readonly Write[]) => writes.map(({ kind }) => kind)
 
 /** A seed of many channels of which nothing could be written for a while, the newest root neither. */
-function unwritten() {
+function unwritten(each = EACH) {
   const config = coreConfig()
   const node = createState(config, createRoots(config.root, config.limits, false))
   node.roots.restore([{ version: 1, envelope: rootBytes(ROOT) }])
@@ -35,7 +36,7 @@ function unwritten() {
   for (let at = 0; at < CHANNELS; at += 1) {
     const channel = `app/c${at}` as Channel
     const cell = newCell(node, channel)
-    for (let one = 0; one < EACH; one += 1) {
+    for (let one = 0; one < each; one += 1) {
       const id = `${at}.${one}` as ReleaseId
       cell.envelopes.add(id)
       node.kept.set(id, { release: {} as Release, channel, envelope })
@@ -90,6 +91,15 @@ it('in slices of whole channels, one on its way at a time, the root in the first
   expect(slices.flat().filter(({ kind }) => kind === 'floor')).toHaveLength(CHANNELS)
   expect([...node.cells.values()].every(isDurable)).toBe(true)
   expect(node.unsavedRoots.size).toBe(0)
+})
+
+it('with few floors at a time, each a file of its own that is synced, however small they are', () => {
+  const { save, ends } = unwritten(1)
+  const counts: number[] = []
+  for (let [next] = save(0); next !== undefined; [next] = ends(next, 0))
+    counts.push(kindsOf(next.writes).filter((kind) => kind === 'floor').length)
+  expect(Math.max(...counts)).toBeLessThanOrEqual(MOST_CHANNELS)
+  expect(counts.reduce((sum, count) => sum + count)).toBe(CHANNELS)
 })
 
 it('and what is refused of it comes again, with what has not been tried', () => {
