@@ -23,8 +23,8 @@ import * as copies from '../src/core/serve/copies.ts'
 import * as slowTakers from '../src/core/serve/slow-takers.ts'
 import * as acknowledge from '../src/core/submit/acknowledge.ts'
 import * as claims from '../src/core/submit/claims.ts'
+import * as givesWay from '../src/core/submit/gives-way.ts'
 import * as lender from '../src/core/submit/lender.ts'
-import * as uploads from '../src/core/submit/uploads.ts'
 import * as syncIndex from '../src/core/sync/channel-index.ts'
 import * as syncPeer from '../src/core/sync/peer.ts'
 import * as coreSync from '../src/core/sync.ts'
@@ -126,11 +126,16 @@ export const PEERS: readonly WireBound[] = [
       'the asker: `LIMIT_RATE`, its upload goes on without this seed',
     ],
   ]),
-  ...constants('core/submit/uploads.ts', uploads, [
+  ...constants('core/submit/gives-way.ts', givesWay, [
     [
       'ABANDONED_MS',
       'until an upload of which nothing comes from a publisher that is gone gives its place to one that has none (`maxUploads`, `maxUploadsPerAddress`)',
       'the publisher: submitted again it goes on with what has come, where there is a place',
+    ],
+    [
+      'SHARE_OF_PUBLISHER',
+      'a part of all places for uploads: where all are taken, a publisher with as many or more gives up one to a publisher that has fewer (`maxUploads`, `maxUploadsPerAddress`)',
+      'the publisher: `LIMIT_RATE`, submitted again it goes on with what has come, where there is a place',
     ],
   ]),
   ...constants('core/gateways/heartbeats.ts', heartbeats, [

@@ -37,7 +37,7 @@ import {
 import { Claims } from './submit/claims.ts'
 import { Denials } from './submit/denials.ts'
 import { type Compared, FirstCompare } from './submit/first-compare.ts'
-import { dropLease, LeaseTable } from './submit/leases.ts'
+import { dropLease, endLeases, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
 import { Questions } from './submit/questions.ts'
 import type { Upload } from './submit/upload.ts'
@@ -169,14 +169,12 @@ export class Submit implements Stage {
     this.#endDoubtful(step, journey)
     this.#claims.onTick(step, journey)
     this.#acknowledge.onTick(step, journey)
-    for (const { record } of this.#leases.expired(step.now.monoMs)) {
-      // The lease of an upload here lives as long as the upload, which has its own end.
-      if (this.#uploads.get(record.release) !== undefined)
-        this.#leases.extend(record.release, step.now.monoMs + this.#config.limits.leaseMs)
-      else dropLease(step, this.#leases, record.release)
-    }
-    const next = this.#leases.nextExpiry()
-    if (next !== undefined) step.wakeAt(next)
+    endLeases(step, this.#leases, (release) => this.#uploads.get(release) !== undefined)
+  }
+
+  /** What is signed by a key that counts no longer would else keep its place until its last block came. */
+  onRoot(step: Step, journey: Journey): void {
+    this.#uploads.review(step, (upload) => this.#overtaken(step, journey, upload))
   }
 
   onPersisted(step: Step, journey: Journey, { ticket }: EventOf<'persisted'>): void {

@@ -126,3 +126,12 @@ export function dropLease(step: Step, table: LeaseTable, release: ReleaseId): vo
   const writes = [{ kind: 'dropLease', release }] as const
   step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
 }
+
+/** Those whose time is over; that of an upload here lives as long as the upload, which has its own end. */
+export function endLeases(step: Step, table: LeaseTable, isUnderWay: (release: ReleaseId) => boolean): void {
+  for (const { record } of table.expired(step.now.monoMs))
+    if (isUnderWay(record.release)) table.extend(record.release, step.now.monoMs + step.config.limits.leaseMs)
+    else dropLease(step, table, record.release)
+  const next = table.nextExpiry()
+  if (next !== undefined) step.wakeAt(next)
+}

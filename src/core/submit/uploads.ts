@@ -6,13 +6,13 @@
 import { sha256 } from '../../codec/digest.ts'
 import { decodePage } from '../../codec/page.ts'
 import { type Code, isMeshError } from '../../errors.ts'
-import { replaces } from '../../model/clock.ts'
 import type { Digest, PeerId, ReleaseId } from '../../model/ids.ts'
 import type { Release } from '../../model/release.ts'
 import type { EventOf, RequestId, Ticket } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { Step } from '../step.ts'
 import { answer, mib, type Refusal, refuse, refusedBy, tooMuchAlone, unwritten } from './answers.ts'
+import { abandonedOf, overShareOf } from './gives-way.ts'
 import { Upload } from './upload.ts'
 
 export interface UploadHooks {
@@ -29,10 +29,16 @@ interface Writing {
   readonly id: RequestId | undefined
 }
 
-/** Once nothing has come for so long from a publisher that is gone, its upload gives its place to one that has none. */
-export const ABANDONED_MS = 30_000
-
 const GIVEN_UP: Refusal = { code: 'LIMIT_TIMEOUT', text: 'no progress for too long; submit again' }
+const TOO_MANY: Refusal = {
+  code: 'LIMIT_RATE',
+  text: 'too many uploads under way at this seed',
+  retryAfterMs: 5_000,
+}
+const GAVE_WAY: Refusal = {
+  ...TOO_MANY,
+  text: 'too many uploads under way at this seed, most of them of this publisher: one made room for another publisher; submit again',
+}
 
 export class Uploads {
   readonly #uploads = new Map<ReleaseId, Upload>()
@@ -76,10 +82,11 @@ export class Uploads {
     const sameHost = all.filter(({ host }) => host === from.host)
     const isHostFull = sameHost.length >= limits.maxUploadsPerAddress
     if (isHostFull || all.length >= limits.maxUploads) {
-      const abandoned = abandonedOf(step, journey, isHostFull ? sameHost : all, release)
-      if (abandoned === undefined)
-        return { code: 'LIMIT_RATE', text: 'too many uploads under way at this seed', retryAfterMs: 5_000 }
-      this.end(step, abandoned, GIVEN_UP)
+      const among = isHostFull ? sameHost : all
+      const abandoned = abandonedOf(step, journey, among, release)
+      const givesWay = abandoned ?? overShareOf(among, release)
+      if (givesWay === undefined) return TOO_MANY
+      this.end(step, givesWay, abandoned === undefined ? GAVE_WAY : GIVEN_UP)
     }
     const upload = new Upload(release, envelope, { ...from, monoMs: step.now.monoMs }, limits)
     this.#uploads.set(release.id, upload)
@@ -190,6 +197,14 @@ export class Uploads {
       const endMonoMs = upload.progressMonoMs + step.config.limits.leaseMs
       if (endMonoMs <= step.now.monoMs) this.end(step, upload, GIVEN_UP)
       else step.wakeAt(endMonoMs)
+    }
+  }
+
+  /** Ends what `judge` has something against by now. One that is being written has its own end. */
+  review(step: Step, judge: (upload: Upload) => Refusal | undefined): void {
+    for (const upload of [...this.#uploads.values()]) {
+      const refusal = upload.phase === 'finishing' ? undefined : judge(upload)
+      if (refusal !== undefined) this.end(step, upload, refusal)
     }
   }
 
@@ -364,30 +379,6 @@ export class Uploads {
     upload.phase = 'finishing'
     this.#hooks.complete(step, journey, upload)
   }
-}
-
-/**
- * One that waits for what its publisher, who is gone, does not send: first what the new release replaces, such as that of a
- * pipeline which was stopped and runs anew, then what has had nothing for longest. What it has is cache from then on.
- */
-function abandonedOf(
-  step: Step,
-  journey: Journey,
-  uploads: readonly Upload[],
-  { header: { channel, clock } }: Release,
-): Upload | undefined {
-  const abandoned = uploads
-    .filter(
-      ({ need, sender, progressMonoMs }) =>
-        need.size > 0 &&
-        journey.session(sender) === undefined &&
-        step.now.monoMs - progressMonoMs >= ABANDONED_MS,
-    )
-    .sort((a, b) => a.progressMonoMs - b.progressMonoMs)
-  const replaced = abandoned.find(
-    ({ release: { header } }) => header.channel === channel && replaces(clock, header.clock),
-  )
-  return replaced ?? abandoned[0]
 }
 
 const needOf = (upload: Upload, digests: readonly Digest[]) =>

@@ -1,11 +1,13 @@
 /** For how long an upload goes on, and what the cache keeps for it. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
-import { ABANDONED_MS } from '../../../src/core/submit/uploads.ts'
+import { ABANDONED_MS, overShareOf } from '../../../src/core/submit/gives-way.ts'
+import type { Upload } from '../../../src/core/submit/upload.ts'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Channel, PeerId } from '../../../src/model/ids.ts'
-import { type Made, make, withLimits } from '../core/fleet.ts'
-import { refusal, replies, SubmitNode, writes } from './submit-node.ts'
+import type { Channel, Pattern, PeerId } from '../../../src/model/ids.ts'
+import { raiseEpoch } from '../../../src/trust/edit.ts'
+import { CHANNEL, type Made, make, PEER, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
+import { refusal, replies, requests, SubmitNode, writes } from './submit-node.ts'
 
 test('An upload that is submitted again goes on for another lease where something has come since, and ends where nothing has', () => {
   const node = new SubmitNode()
@@ -146,4 +148,70 @@ test('What has come of it is not brought again', () => {
   const asked = node.handle({ kind: 'blockRead', digest: read, bytes: large.page })
   const lacking = sha256(new TextEncoder().encode('y'))
   expect(replies(asked)).toEqual([{ type: 'need', pages: [], blocks: [lacking] }])
+})
+
+describe('Where all places are taken', () => {
+  const of = (publisher: string, name: string) =>
+    make({ clock: { [publisher]: 1 }, publisher, header: { channel: `app/${name}` as Channel } })
+  const alices = ['a', 'b', 'c', 'd'].map((name) => of('alice', name))
+
+  test.each([{ maxUploads: 4 }, { maxUploadsPerAddress: 4 }])(
+    'by one publisher, whose uploads all go on, the one of which nothing came for longest makes room for another’s (%o)',
+    (places) => {
+      const { node, begin } = runs(places)
+      const page = (made: Made, run: PeerId) =>
+        refusal(node.ask({ type: 'page', release: made.id, bytes: made.page }, run))
+      const [first, ...others] = alices.map((made) => ({ made, ...begin(made) }))
+      if (first === undefined) throw new Error('there is one')
+      node.monoMs += 1
+      for (const { made, run } of others) page(made, run)
+      node.counted.length = 0
+      expect(begin(of('bob', 'a')).answer).toBe('need')
+      expect(node.counted).toEqual(['LIMIT_RATE'])
+      expect(page(first.made, first.run)).toBe('ORDER_PLACE_TAKEN')
+      // It takes none back, and another has no more of them than it has itself.
+      expect(begin(first.made).answer).toBe('LIMIT_RATE')
+      expect(begin(of('bob', 'b')).answer).toBe('need')
+      expect(begin(of('bob', 'c')).answer).toBe('LIMIT_RATE')
+    },
+  )
+
+  test('nothing makes room that has all it needs and is being written', () => {
+    const { node, begin } = runs({ maxUploads: 2 })
+    const written = alices.slice(0, 2).map((made) => {
+      const { run } = begin(made)
+      node.ask({ type: 'page', release: made.id, bytes: made.page }, run)
+      return node.ask({ type: 'block', release: made.id, bytes: made.block }, run)
+    })
+    expect(begin(of('bob', 'a')).answer).toBe('LIMIT_RATE')
+    for (const last of written) node.persist(last)
+    expect(node.view().channels.map(({ target }) => target !== undefined)).toEqual([true, true])
+  })
+
+  test.each([
+    [4, true],
+    [5, false],
+  ])('a publisher with a quarter of them or more makes room, of %i alike: %s', (publishers, gives) => {
+    const uploads = Array.from({ length: 2 * publishers }, (_, at) => ({
+      release: { header: { publisher: `p${at % publishers}` } },
+      phase: 'blocks',
+      progressMonoMs: 0,
+    })) as unknown as Upload[]
+    expect(overShareOf(uploads, of('alice', 'a').release) !== undefined).toBe(gives)
+  })
+})
+
+test('A new root ends what it lets go on no longer, and leaves the rest: its places are free at once', () => {
+  const node = new SubmitNode({ limits: withLimits({ maxUploads: 2 }) })
+  node.settled(node.ask({ type: 'submit', envelope: elsewhere.envelope }))
+  node.connect(PEER, { seed: true })
+  // Its place is still being asked for.
+  expect(requests(node.ask({ type: 'submit', envelope: one.envelope }))).toEqual(['lease peer'])
+  const root = rootBytes(raiseEpoch(ROOT, CHANNEL as string as Pattern))
+  const after = node.settled(node.ask({ type: 'root', root }))
+  expect(replies(after)).toMatchObject([{ type: 'refused', code: 'ORDER_STALE_EPOCH' }, { type: 'noted' }])
+  expect(node.named()).toEqual([sha256(elsewhere.page)])
+  const recovery = make({ clock: { alice: 1 }, header: { root: 2 } })
+  node.settled(node.answer(node.ask({ type: 'submit', envelope: recovery.envelope })[0], { type: 'noted' }))
+  expect(node.named()).toHaveLength(2)
 })
