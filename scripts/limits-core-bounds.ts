@@ -24,6 +24,7 @@ import * as slowTakers from '../src/core/serve/slow-takers.ts'
 import * as acknowledge from '../src/core/submit/acknowledge.ts'
 import * as claims from '../src/core/submit/claims.ts'
 import * as givesWay from '../src/core/submit/gives-way.ts'
+import * as leases from '../src/core/submit/leases.ts'
 import * as lender from '../src/core/submit/lender.ts'
 import * as syncIndex from '../src/core/sync/channel-index.ts'
 import * as syncPeer from '../src/core/sync/peer.ts'
@@ -118,6 +119,13 @@ export const PEERS: readonly WireBound[] = [
       'the peer: leases are taken without it',
     ],
     ['MAX_SILENT', 'such peers remembered', FORGOTTEN],
+  ]),
+  ...constants('core/submit/leases.ts', leases, [
+    [
+      'SHARES_LENT',
+      'parts of `maxLeases`, of which what is lent to one peer has one',
+      'the asker: `LIMIT_RATE`, its upload goes on without this seed',
+    ],
   ]),
   ...constants('core/submit/lender.ts', lender, [
     [

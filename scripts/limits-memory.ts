@@ -259,8 +259,8 @@ function ofSeed(): Held[] {
   return [
     {
       what: 'leases',
-      of: `${times(L.maxLeases, 'lease')}, with an envelope of ${kib(L.maxEnvelopeBytes)}`,
-      bytes: L.maxLeases * ENTRIES.lease,
+      of: `${times(L.maxLeases, 'lease')} lent, ${L.maxUploads} of uploads, with an envelope of ${kib(L.maxEnvelopeBytes)}`,
+      bytes: (L.maxLeases + L.maxUploads) * ENTRIES.lease,
     },
     {
       what: 'uploads',

@@ -96,7 +96,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   leaseRenewMs: 'ten times before it would end',
   leaseAskMs: 'a silent seed is passed over',
   leaseSeeds: 'two pipelines meet at the first of them',
-  maxLeases: 'places taken at once at one seed',
+  maxLeases:
+    'places lent to other seeds at once, an eighth of them to one, half to those that `seeds` does not name; those of uploads here come beside',
   maxUploads: 'at once at one seed',
   maxUploadsPerAddress: 'a quarter of them',
   maxStagedBytes:

@@ -5,6 +5,7 @@
  */
 import type { Channel, PeerId, ReleaseId } from '../model/ids.ts'
 import type { AnyReply, PublishRequest } from '../model/messages.ts'
+import type { TrustRoot } from '../model/root.ts'
 import type { Checks } from './checks.ts'
 import type { CoreConfig } from './config.ts'
 import type { EventOf, RequestId, Ticket } from './events.ts'
@@ -37,7 +38,7 @@ import {
 import { Claims } from './submit/claims.ts'
 import { Denials } from './submit/denials.ts'
 import { type Compared, FirstCompare } from './submit/first-compare.ts'
-import { dropLease, endLeases, LeaseTable } from './submit/leases.ts'
+import { dropEnded, dropLease, endLeases, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
 import { Questions } from './submit/questions.ts'
 import type { Upload } from './submit/upload.ts'
@@ -116,9 +117,10 @@ export class Submit implements Stage {
     return this.#uploads
   }
 
-  onStarted(step: Step, _journey: Journey, { snapshot }: EventOf<'started'>): void {
+  onStarted(step: Step, journey: Journey, { snapshot }: EventOf<'started'>): void {
     const expires = step.now.monoMs + this.#config.limits.leaseMs
-    for (const record of snapshot.leases) this.#leases.restore(record, expires)
+    for (const record of snapshot.leases) this.#leases.put(record, expires)
+    dropEnded(step, this.#leases, journey.root())
     if (snapshot.leases.length > 0) step.wakeAt(expires)
     this.#firstCompare.onStarted(step, snapshot)
   }
@@ -173,8 +175,9 @@ export class Submit implements Stage {
   }
 
   /** What is signed by a key that counts no longer would else keep its place until its last block came. */
-  onRoot(step: Step, journey: Journey): void {
+  onRoot(step: Step, journey: Journey, root: TrustRoot): void {
     this.#uploads.review(step, (upload) => this.#overtaken(step, journey, upload))
+    dropEnded(step, this.#leases, root)
   }
 
   onPersisted(step: Step, journey: Journey, { ticket }: EventOf<'persisted'>): void {

@@ -242,11 +242,7 @@ export class Claims {
     }
     const lease = { channel, place, release: release.id, envelope, holder: undefined }
     claim.ticket = takeLease(step, this.#table, lease)
-    if (claim.ticket !== undefined) this.#written.set(claim.ticket, release.id)
-    else {
-      const text = 'too many submissions under way at this seed'
-      this.#lose(step, claim, { code: 'LIMIT_RATE', text, retryAfterMs: 10_000 })
-    }
+    this.#written.set(claim.ticket, release.id)
   }
 
   #ask(step: Step, claim: Claim, peer: PeerId): void {

@@ -3,8 +3,10 @@
  * two pipelines with copies of one key do not sign two releases into one place. A record is synced before it
  * counts and comes back after a restart with its full time, because a lease forgotten is a twin made.
  */
-import type { Channel, Name, ReleaseId } from '../../model/ids.ts'
+import type { Channel, Name, PeerId, ReleaseId } from '../../model/ids.ts'
 import { comparePlaces, type Place } from '../../model/place.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import { epochOf } from '../../trust/epoch.ts'
 import type { Ticket } from '../events.ts'
 import type { Step } from '../step.ts'
 import type { LeaseRecord } from '../writes.ts'
@@ -18,7 +20,10 @@ export interface Lease {
 const keyOf = (channel: Channel, place: Place): string =>
   `${channel} ${place.epoch} ${place.counter} ${place.publisher}`
 
-/** One lease per place and per release. Bounded: `put` says false when full. */
+/** Of the leases that are lent one peer has a part. */
+export const SHARES_LENT = 8
+
+/** One lease per place and per release. Bounded: `hasRoomFor` is asked before one is lent. */
 export class LeaseTable {
   readonly #byPlace = new Map<string, Lease>()
   readonly #placeOf = new Map<ReleaseId, string>()
@@ -39,16 +44,24 @@ export class LeaseTable {
     return key === undefined ? undefined : this.#byPlace.get(key)
   }
 
-  /** False: the table is full and the place was not leased. A place leased to another release must be asked for first. */
-  put(record: LeaseRecord, expiresMonoMs: number): boolean {
-    const key = keyOf(record.channel, record.place)
-    if (!this.#byPlace.has(key) && this.#byPlace.size >= this.#maxLeases) return false
-    this.restore(record, expiresMonoMs)
-    return true
+  /**
+   * Whether one more may be lent to this peer. Any admitted one may say that it takes submissions, and whoever has a
+   * publisher's key can ask for places without end: half is for seeds that the configuration names. Those of uploads
+   * here take none of it: they are as many as the uploads.
+   */
+  hasRoomFor(peer: PeerId, named: ReadonlySet<PeerId>): boolean {
+    const lent = [...this.#byPlace.values()].flatMap(({ record: { holder } }) => holder ?? [])
+    const toPeer = lent.filter((holder) => holder === peer).length
+    const toUnnamed = lent.filter((holder) => !named.has(holder)).length
+    return (
+      lent.length < this.#maxLeases &&
+      toPeer * SHARES_LENT < this.#maxLeases &&
+      (named.has(peer) || toUnnamed * 2 < this.#maxLeases)
+    )
   }
 
-  /** What was granted in an earlier life stands, also where the bound is lower now. */
-  restore(record: LeaseRecord, expiresMonoMs: number): void {
+  /** A place leased to another release must be asked for first. What was granted in an earlier life stands, however many. */
+  put(record: LeaseRecord, expiresMonoMs: number): void {
     const key = keyOf(record.channel, record.place)
     this.drop(record.release)
     this.#byPlace.set(key, { record, expiresMonoMs })
@@ -96,6 +109,12 @@ export class LeaseTable {
     return best
   }
 
+  /** Those of an ended epoch: in the one that counts nothing has their places. */
+  ended(root: TrustRoot): readonly Lease[] {
+    const isEnded = ({ record }: Lease) => record.place.epoch < epochOf(root, record.channel)
+    return [...this.#byPlace.values()].filter(isEnded)
+  }
+
   expired(monoMs: number): readonly Lease[] {
     return [...this.#byPlace.values()].filter((lease) => lease.expiresMonoMs <= monoMs)
   }
@@ -109,10 +128,10 @@ export class LeaseTable {
   }
 }
 
-/** @returns the ticket of its record: it counts once that is on disk. Undefined: there are as many as may be */
-export function takeLease(step: Step, table: LeaseTable, record: LeaseRecord): Ticket | undefined {
+/** @returns the ticket of its record: it counts once that is on disk */
+export function takeLease(step: Step, table: LeaseTable, record: LeaseRecord): Ticket {
   const expiresMonoMs = step.now.monoMs + step.config.limits.leaseMs
-  if (!table.put(record, expiresMonoMs)) return undefined
+  table.put(record, expiresMonoMs)
   step.wakeAt(expiresMonoMs)
   const ticket = step.nextTicket()
   table.write(record.release, ticket)
@@ -125,6 +144,11 @@ export function dropLease(step: Step, table: LeaseTable, release: ReleaseId): vo
   if (table.drop(release) === undefined) return
   const writes = [{ kind: 'dropLease', release }] as const
   step.emit({ kind: 'persist', ticket: step.nextTicket(), writes, sync: false })
+}
+
+/** Those that a root has ended: kept, they would take the room of others until their time is over. */
+export function dropEnded(step: Step, table: LeaseTable, root: TrustRoot): void {
+  for (const { record } of table.ended(root)) dropLease(step, table, record.release)
 }
 
 /** Those whose time is over; that of an upload here lives as long as the upload, which has its own end. */

@@ -8,6 +8,7 @@ import { isAdmitted, type Session } from '../session.ts'
 import type { Step } from '../step.ts'
 import { answer, greatest, type Refusal, refusalOf, refuse } from './answers.ts'
 import { dropLease, type LeaseTable, takeLease } from './leases.ts'
+import { namedSeeds } from './named-seeds.ts'
 
 interface From {
   readonly id: RequestId
@@ -62,12 +63,13 @@ export class Lender {
       answer(step, id, { type: 'noted' })
       return
     }
+    if (!this.#table.hasRoomFor(peer, namedSeeds(step.config))) {
+      refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many leases', retryAfterMs: 10_000 })
+      return
+    }
     const { channel } = judged.release.header
     const lease = { channel, place: journey.place(judged.release), release, envelope, holder: peer }
-    const ticket = takeLease(step, this.#table, lease)
-    if (ticket === undefined)
-      refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many leases', retryAfterMs: 10_000 })
-    else this.#written.set(ticket, { release, asking: [{ id, peer }] })
+    this.#written.set(takeLease(step, this.#table, lease), { release, asking: [{ id, peer }] })
   }
 
   #wait(step: Step, ticket: Ticket, release: ReleaseId, from: From): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { LeaseTable } from '../../../src/core/submit/leases.ts'
-import type { Channel, Name, ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, Name, PeerId, ReleaseId } from '../../../src/model/ids.ts'
 
 const lease = (channel: string, counter: number, release = `${channel}-${counter}`) => ({
   channel: channel as Channel,
@@ -17,14 +17,17 @@ test('the greatest place of a channel, whatever other channels hold and in whate
   expect(table.greatest('web' as Channel)?.record).toEqual(lease('web', 3))
 })
 
-test('a full table takes no new place, and renews those it has', () => {
+test('a full table lends no new place, and renews those it has', () => {
+  const [peer, other] = ['peer', 'other'] as [PeerId, PeerId]
+  const named = new Set([peer, other])
   const table = new LeaseTable(1)
-  expect(table.put(lease('web', 1), 10)).toBe(true)
-  expect(table.put(lease('web', 2), 10)).toBe(false)
-  expect(table.put(lease('web', 1), 20)).toBe(true)
+  expect(table.hasRoomFor(peer, named)).toBe(true)
+  table.put({ ...lease('web', 1), holder: peer }, 10)
+  expect(table.hasRoomFor(other, named)).toBe(false)
+  table.put({ ...lease('web', 1), holder: peer }, 20)
   expect(table.nextExpiry()).toBe(20)
-  expect(table.drop('web-1' as ReleaseId)?.record).toEqual(lease('web', 1))
-  expect(table.put(lease('web', 2), 10)).toBe(true)
+  expect(table.drop('web-1' as ReleaseId)?.record).toEqual({ ...lease('web', 1), holder: peer })
+  expect(table.hasRoomFor(other, named)).toBe(true)
 })
 
 test('what ends next, what has ended, and what was moved on', () => {

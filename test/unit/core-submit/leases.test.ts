@@ -327,16 +327,6 @@ test('A place that was lent while others were asked for it is taken: what they g
   expect(node.handle({ kind: 'requestFailed', id: other?.id ?? 0, code: 'NET_TIMEOUT' })).toEqual([])
 })
 
-test('A seed has so many leases, lent and its own, and refuses what is more', () => {
-  const elsewhere = make({ clock: { alice: 1 }, header: { channel: 'app/elsewhere' as typeof CHANNEL } })
-  const node = new SubmitNode({ limits: { ...LIMITS, maxLeases: 1 } })
-  node.connect(PEER, { seed: true })
-  node.settled(node.ask({ type: 'lease', envelope: elsewhere.envelope }, PEER))
-  expect(refusal(node.ask({ type: 'lease', envelope: mine.envelope }, PEER))).toBe('LIMIT_RATE')
-  const asked = node.ask({ type: 'submit', envelope: mine.envelope })
-  expect(refusal(node.answer(asked[0], { type: 'noted' }))).toBe('LIMIT_RATE')
-})
-
 test('A lease that cannot be written is none: whoever asked is told, and the place is free', () => {
   for (const own of [true, false]) {
     const node = new SubmitNode()
