@@ -103,6 +103,11 @@ export const PEERS: readonly WireBound[] = [
       PUBLISHER,
     ],
     ['SHARES_OF_STRANGERS', 'of these parts all strangers together', PUBLISHER],
+    [
+      'SHARES_OF_PUBLISHER',
+      'of these parts what one publisher signed and gossip brings, once no more than the rest is left',
+      'that publisher: what is more comes by sync',
+    ],
   ]),
   ...constants('core/submit/acknowledge.ts', acknowledge, [
     ['MAX_AWAITS_OF_ONE', 'questions of `maxAwaits`, of one peer or one host of strangers', PUBLISHER],

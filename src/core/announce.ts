@@ -89,7 +89,7 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       const paid = checks.take(envelope, event.from, step.now.monoMs)
       if (typeof paid === 'string') {
         const text = 'more signatures to check than this node takes in a second'
-        const blameless = paid === 'of-all'
+        const blameless = paid !== 'of-peer'
         return { ...unread(refuse(step, event, 'ignore', 'LIMIT_RATE', text)), blameless }
       }
       step.emit({ kind: 'count', metric: 'verified', by: 1 })
@@ -103,7 +103,7 @@ export function createAnnounce(config: CoreConfig, checks: Checks): Announce {
       return { envelope, content: content.kind === 'whole' ? content.content : undefined, paid, isUnjudged }
     },
     conclude(step, event, { envelope, paid, isUnjudged }, ingested) {
-      if (ACCEPTED.has(ingested.verdict)) checks.giveBack(event.from, paid)
+      if (ACCEPTED.has(ingested.verdict)) checks.accepted(event.from, paid, ingested, step.now.monoMs)
       const ownWord = isUnjudged && verdictOf(ingested) === 'accept'
       const led = ownWord ? 'ignore' : verdictOf(ingested)
       verdict(step, event, led)

@@ -2,11 +2,12 @@
 import { decodeEnvelope } from '../codec/envelope.ts'
 import { isMeshError } from '../errors.ts'
 import type { Limits } from '../limits.ts'
-import type { PeerId } from '../model/ids.ts'
+import type { Name, PeerId } from '../model/ids.ts'
 import type { PublishRequest } from '../model/messages.ts'
 import { hostOf, MAX_HOSTS } from './hosts.ts'
+import type { Ingested } from './journey.ts'
 import { type Bucket, type Buckets, createBucket, createBuckets } from './rate.ts'
-import { leastBuiltIn } from './release-bytes.ts'
+import { leastBuiltIn, readRelease } from './release-bytes.ts'
 import { isAdmitted, type Session } from './session.ts'
 
 /**
@@ -15,12 +16,17 @@ import { isAdmitted, type Session } from './session.ts'
  */
 export const SHARES = 8
 export const SHARES_OF_STRANGERS = 4
+/** Once one publisher has had half the rest is for others: its key may sign releases of new channels without end. */
+export const SHARES_OF_PUBLISHER = 4
 
 export class Checks {
   readonly #readable: Limits
   readonly #all: Bucket
   readonly #ofStrangers: Bucket
   readonly #ofOne: Buckets<string>
+  /** By what verified alone: whoever forges in a publisher's name takes nothing of its part. */
+  readonly #ofPublisher: Buckets<Name>
+  readonly #forOthers: number
 
   constructor(limits: Limits) {
     // what is over a lower limit of this node's own is checked, too, for whose it is
@@ -34,24 +40,36 @@ export class Checks {
     this.#all = createBucket(...share(SHARES))
     this.#ofStrangers = createBucket(...share(SHARES_OF_STRANGERS))
     this.#ofOne = createBuckets(...share(1), MAX_HOSTS)
+    this.#ofPublisher = createBuckets(...share(SHARES_OF_PUBLISHER), limits.maxPublishers)
+    this.#forOthers = (verifiesBurst * (SHARES - SHARES_OF_PUBLISHER)) / SHARES
   }
 
   /**
    * Of a release that a peer says by itself: what it takes, or whose part is used up. Forgeries, and the same release in ever
    * new envelopes, use up the part of the peer that says them and not the checks of all others; whoever relays much that
-   * is new is held up by `gossipPerSecond` alone.
+   * is new is held up by `gossipPerSecond` alone, and where all are short of checks by the part of its publisher: sync brings
+   * what is left out.
    */
-  take(envelope: Uint8Array, peer: PeerId, monoMs: number): number | 'of-peer' | 'of-all' {
+  take(envelope: Uint8Array, peer: PeerId, monoMs: number): number | 'of-peer' | 'of-all' | 'of-publisher' {
     const cost = this.#cost(envelope)
+    if (this.#isOverShare(envelope, monoMs, cost)) return 'of-publisher'
     if (!this.#ofOne.take(peer, monoMs, cost)) return 'of-peer'
     if (this.#all.take(monoMs, cost)) return cost
-    this.giveBack(peer, cost)
+    this.#ofOne.giveBack(peer, cost)
     return 'of-all'
   }
 
-  /** It was new, or nothing was checked: the part of that peer is as it was, what all take is not. */
-  giveBack(peer: PeerId, cost: number): void {
+  /** It was new: the part of that peer is as it was, what all take is not, nor that of the publisher. */
+  accepted(peer: PeerId, cost: number, { release }: Pick<Ingested, 'release'>, monoMs: number): void {
     this.#ofOne.giveBack(peer, cost)
+    if (release !== undefined) this.#ofPublisher.take(release.header.publisher, monoMs, cost)
+  }
+
+  /** While there is enough for all nothing is read for this. */
+  #isOverShare(envelope: Uint8Array, monoMs: number, cost: number): boolean {
+    if (this.#all.has(monoMs, this.#forOthers + cost)) return false
+    const read = readRelease(envelope, this.#readable)
+    return read.kind === 'read' && !this.#ofPublisher.has(read.release.header.publisher, monoMs, cost)
   }
 
   /** Of one that is submitted, or whose place is asked for; whatever else is asked needs none. */

@@ -4,6 +4,8 @@ import { LatestMap } from './latest.ts'
 export interface Bucket {
   /** True: `cost` (1) were left and are taken. */
   take(monoMs: number, cost?: number): boolean
+  /** Whether so many are left. */
+  has(monoMs: number, cost: number): boolean
   /** What was taken and is not to be paid for. */
   giveBack(cost: number): void
 }
@@ -11,11 +13,15 @@ export interface Bucket {
 export function createBucket(perSecond: number, burst: number): Bucket {
   let tokens = burst
   let lastMonoMs: number | undefined
+  const has = (monoMs: number, cost: number): boolean => {
+    tokens = Math.min(burst, tokens + ((monoMs - (lastMonoMs ?? monoMs)) / 1000) * perSecond)
+    lastMonoMs = monoMs
+    return tokens >= cost
+  }
   return {
+    has,
     take(monoMs, cost = 1) {
-      tokens = Math.min(burst, tokens + ((monoMs - (lastMonoMs ?? monoMs)) / 1000) * perSecond)
-      lastMonoMs = monoMs
-      if (tokens < cost) return false
+      if (!has(monoMs, cost)) return false
       tokens -= cost
       return true
     },
@@ -56,6 +62,7 @@ export function createBuckets<K>(perSecond: number, burst: number, maxKeys = Num
       buckets.set(key, bucket)
       return bucket.take(monoMs, cost)
     },
+    has: (key: K, monoMs: number, cost: number): boolean => buckets.get(key)?.has(monoMs, cost) ?? true,
     giveBack(key: K, cost: number): void {
       buckets.get(key)?.giveBack(cost)
     },

@@ -66,6 +66,9 @@ test('Gossip is counted by its signatures', () => {
   expect(ordered).toEqual([1, 1, 1, 1, 0])
 })
 
+const by = (publisher: string, counter: number) =>
+  gossip(make({ clock: { [publisher]: counter }, publisher }))
+
 /** What a peer says, and which of it comes to something: 32 checks for all, of which one peer has 16 for nothing. */
 function said(messages: readonly Event[]): number[] {
   const node = new SubmitNode({ limits: withLimits({ verifiesPerSecond: 0, verifiesBurst: 32 }) })
@@ -79,8 +82,31 @@ test('One peer that says forgeries takes its own part of the checks, and leaves 
 })
 
 test('What a node says that is new costs it nothing of its part, so that one neighbour is enough', () => {
-  const releases = Array.from({ length: 32 }, (_, at) => gossip(make({ clock: { alice: at + 1 } })))
+  const releases = Array.from({ length: 32 }, (_, at) => by(at < 16 ? 'alice' : 'bob', at + 1))
   expect(said(releases)).toEqual(releases.map(() => 1))
+})
+
+test('What one publisher signs takes half of all checks, and the rest is for others', () => {
+  const flood = Array.from({ length: 20 }, (_, at) => by('alice', at + 1))
+  expect(said([...flood, by('bob', 30)])).toEqual([...Array(16).fill(1), ...Array(4).fill(0), 1])
+})
+
+test('What others forge in its name takes nothing of that half', () => {
+  const forgery = gossip({ envelope: forged(1) }, [], OTHER)
+  const flood = Array.from({ length: 16 }, (_, at) => by('alice', at + 2))
+  expect(said([forgery, ...flood])).toEqual([0, ...flood.map(() => 1)])
+})
+
+test('A publisher alone goes on at the rate of all checks, whatever it had of them', () => {
+  const checks = new Checks(withLimits({ verifiesPerSecond: 4, verifiesBurst: 32 }))
+  const take = (monoMs: number) => {
+    const { envelope, release } = make({ clock: { alice: 1 } })
+    const paid = checks.take(envelope, PEER, monoMs)
+    if (typeof paid === 'number') checks.accepted(PEER, paid, { release }, monoMs)
+    return paid
+  }
+  expect(Array.from({ length: 17 }, () => take(0)).slice(-2)).toEqual([1, 'of-publisher'])
+  expect([take(249), take(250)]).toEqual(['of-publisher', 1])
 })
 
 test('While others have used up all checks a peer loses nothing of its own part', () => {
