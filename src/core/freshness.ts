@@ -88,6 +88,11 @@ export class Freshness implements Stage {
     return this.#keys.newerThan(have, maxBytes)
   }
 
+  /** Stored channels of which beacons have named something greater for longer than it may be on its way. */
+  late(now: Pick<Now, 'monoMs'>): Iterable<Channel> {
+    return this.#lacking.late(now)
+  }
+
   takeDiffers(): boolean {
     const differs = this.#differs
     this.#differs = false

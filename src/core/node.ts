@@ -29,7 +29,7 @@ export function createNode(config: CoreConfig): NodeCore & CoreFacts {
   const sync = createSync(config, freshness)
   const stages = {
     admit: createAdmit(config, judge),
-    peers: createPeers(config, judge),
+    peers: createPeers(config, judge, freshness),
     gateways: createGateways(config, judge),
     freshness,
     sync,

@@ -24,7 +24,7 @@ import { FullSeeds } from './peers/full-seeds.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
 import { lacking } from './peers/seeds.ts'
-import { Starving } from './peers/starving.ts'
+import { type LateChannels, Starving } from './peers/starving.ts'
 import { Twin } from './peers/twin.ts'
 import { otherAnswers, Unreached } from './peers/unreached.ts'
 import { type Buckets, createBuckets } from './rate.ts'
@@ -64,7 +64,7 @@ export class Peers implements Stage {
   /** As of the last look. */
   #gone: ReadonlySet<PeerId> = new Set()
 
-  constructor(config: CoreConfig, judge: Judge) {
+  constructor(config: CoreConfig, judge: Judge, beacons: LateChannels) {
     this.#config = config
     this.#judge = judge
     this.#book = new PeerBook(config)
@@ -72,7 +72,7 @@ export class Peers implements Stage {
     this.#window = new DialWindow(config.limits, config.random)
     this.#outside = new Outside(config, this.#book)
     this.#fullSeeds = new FullSeeds(config.limits)
-    this.#starving = new Starving(config, this.#book, this.#redial)
+    this.#starving = new Starving(config, this.#book, this.#redial, beacons)
     this.#asks = createBuckets(config.limits.exchangesPerSecond, config.limits.exchangesBurst)
     this.#exchangePace = new ExchangePace(config)
   }
@@ -397,4 +397,4 @@ function answer(step: Step, id: RequestId, message: SyncReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })
 }
 
-export const createPeers = (config: CoreConfig, judge: Judge): Peers => new Peers(config, judge)
+export const createPeers = (...all: ConstructorParameters<typeof Peers>): Peers => new Peers(...all)

@@ -56,6 +56,11 @@ export class Lacking {
     return this.lacks(facts) && this.#isOver(this.#channels.get(facts.channel), now)
   }
 
+  /** All that were named for longer. */
+  *late({ monoMs }: Pick<Now, 'monoMs'>): Iterable<Channel> {
+    for (const [channel, named] of this.#channels) if (this.#isOver(named, { monoMs })) yield channel
+  }
+
   isRootLate(version: number, now: Now): boolean {
     return this.#root !== undefined && this.#root.what > version && this.#isOver(this.#root, now)
   }
@@ -66,7 +71,7 @@ export class Lacking {
     this.#root = undefined
   }
 
-  #isOver(named: Named<unknown> | undefined, { monoMs }: Now): boolean {
+  #isOver(named: Named<unknown> | undefined, { monoMs }: Pick<Now, 'monoMs'>): boolean {
     return named !== undefined && monoMs - named.sinceMonoMs > this.#graceMs
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Releases of which nothing comes to a node while no seed that stores them is linked: its neighbours that do may all lack them
- * as it does. One such seed is dialled then, whatever it said, for a full one makes room. Neighbours wait side by side, and would
+ * Releases of which nothing comes to a node, or which beacons name and nobody tells it of, while no seed that stores them is
+ * linked: its neighbours that do may all lack them as it does, as in a region that was cut off when they were said. One such seed is dialled then, whatever it said, for a full one makes room. Neighbours wait side by side, and would
  * all dial at once: each waits for a random time first, the longer the more they are (as the random timers of SRM: Floyd and
  * others, 1995), and what one of them gets it hands on to the others.
  */
@@ -11,10 +11,16 @@ import type { Redial } from '../redial.ts'
 import { type AdmittedSession, EVERYTHING, storesChannel } from '../session.ts'
 import type { PeerBook } from './book.ts'
 
+/** Channels that beacons show to be behind. */
+export interface LateChannels {
+  late(now: { readonly monoMs: number }): Iterable<Channel>
+}
+
 export class Starving {
   readonly #config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>
   readonly #book: Pick<PeerBook, 'get' | 'isSeed'>
   readonly #redial: Pick<Redial, 'recall'>
+  readonly #beacons: LateChannels
   /** Seeds dialled for these since something came. */
   #dials = 0
   #channels: ReadonlySet<Channel> = new Set()
@@ -24,10 +30,12 @@ export class Starving {
     config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>,
     book: Pick<PeerBook, 'get' | 'isSeed'>,
     redial: Pick<Redial, 'recall'>,
+    beacons: LateChannels,
   ) {
     this.#config = config
     this.#book = book
     this.#redial = redial
+    this.#beacons = beacons
   }
 
   /** @returns the seed to be dialled now, of these that are not linked */
@@ -39,7 +47,8 @@ export class Starving {
   ): readonly PeerId[] {
     const { limits, random, submit } = this.#config
     if (submit) return []
-    const stuck = journey.stuckChannels(monoMs, limits.redialMaxMs)
+    const unfetched = journey.stuckChannels(monoMs, limits.redialMaxMs)
+    const stuck = new Set([...unfetched, ...this.#beacons.late({ monoMs })])
     // One that is linked may have no more of it than the others: what it was dialled for is in vain until it comes.
     this.#channels = new Set([...this.#channels].filter((channel) => stuck.has(channel)))
     if (stuck.size === 0) this.#beginAnew()

@@ -51,9 +51,11 @@ it('a channel is behind after the grace though its page changes with every beaco
     node.hear(named(counter))
     const before = node.state()
     node.pass(EVERY_MS)
-    return [before, node.state()]
+    const late = [...node.freshness.late(node.bench.now)]
+    return [before, node.state(), late]
   })
-  expect(states.slice(2)).toEqual(Array.from({ length: 3 }, () => ['behind', 'behind']))
+  expect(states[0]?.[2]).toEqual([])
+  expect(states.slice(2)).toEqual(Array.from({ length: 3 }, () => ['behind', 'behind', [CHANNEL]]))
 })
 
 it('once its page is here and names it no longer, it is behind no longer; nor where a new root names other keys', () => {

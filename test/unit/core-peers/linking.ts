@@ -41,7 +41,7 @@ export function start(
   judge = new FakeJudge()
   for (const [id, code] of refused) judge.refused.set(id, code)
   for (const [id, region] of certified) judge.admissions.set(id, { labels: new Map([['region', region]]) })
-  peers = createPeers(bench.config, judge.judge)
+  peers = createPeers(bench.config, judge.judge, { late: () => [] })
   const snapshot = { ...EMPTY_SNAPSHOT, peers: remembered }
   return bench.run((step, journey) => peers.onStarted(step, journey, { kind: 'started', snapshot }))
 }

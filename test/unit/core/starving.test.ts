@@ -3,10 +3,11 @@ import { expect, it } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
 import { createPeers } from '../../../src/core/peers.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Channel } from '../../../src/model/ids.ts'
 import { addressOf, FakeJudge, limitsOf } from '../core-peers/fakes.ts'
 import { someone } from '../core-peers/linking.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { coreConfig, gossip, make, OTHER, PEER } from './fleet.ts'
+import { CHANNEL, coreConfig, gossip, make, OTHER, PEER } from './fleet.ts'
 
 const SEED = someone({ submit: true }).id
 
@@ -16,7 +17,9 @@ function begin() {
     seeds: [addressOf(SEED)],
     limits: limitsOf({ minDegree: 2, minOutbound: 0, outsideDegree: 0 }),
   }
-  const node = new BenchNode(change, { peers: createPeers(coreConfig(change), new FakeJudge().judge) })
+  const late: Channel[] = []
+  const peers = createPeers(coreConfig(change), new FakeJudge().judge, { late: () => late })
+  const node = new BenchNode(change, { peers })
   for (const peer of [PEER, OTHER]) node.peer(peer)
   node.start()
   const seconds = (many: number): number => {
@@ -37,7 +40,7 @@ function begin() {
     step.emit({ kind: 'hangUp', peer: SEED, code: 'ADMIT_REFUSED', retryAfterMs: LIMITS.linkSwapMs }),
   )
   expect(seconds(120)).toBe(0)
-  return { node, seconds }
+  return { node, seconds, late }
 }
 
 it('once nothing has come for ten seconds', () => {
@@ -45,6 +48,12 @@ it('once nothing has come for ten seconds', () => {
   node.persist(node.run(gossip(make({ clock: { alice: 1 } }))))
   expect(seconds(9)).toBe(0)
   expect(seconds(20)).toBe(1)
+})
+
+it('nor does any tell of what beacons have named for longer than it may be on its way', () => {
+  const { seconds, late } = begin()
+  late.push(CHANNEL)
+  expect(seconds(20)).toBeGreaterThan(0)
 })
 
 it('but not for what its own disk does not take', () => {
