@@ -17,7 +17,7 @@ const OF_CORE: Reasons = {
   ...inFile('core/activate.ts', ['RETRY_MIN_MS', 'RETRY_MAX_MS'], PACE),
   ...inFile('core/freshness/beacon-keys.ts', ['SERVED_BEACONS'], 'how many of its own pages a seed serves'),
   ...inFile('core/freshness/beacon-wants.ts', ['SPREAD_MS', 'RETRY_MS'], PACE),
-  ...inFile('core/freshness/beacon-wants.ts', ['NEIGHBOURS_FIRST', 'MAX_AT_ONCE'], OWN),
+  ...inFile('core/freshness/beacon-wants.ts', ['NEIGHBOURS_FIRST', 'NEIGHBOURS_ALONE', 'MAX_AT_ONCE'], OWN),
   ...inFile('core/bitmap.ts', ['MAX_BETTER'], 'how far a search of ours goes'),
   ...inFile('core/bitmap.ts', ['MAX_AHEAD'], 'how far it grows at once: MAX_PLACES of holders.ts bounds it'),
   ...inFile('core/bridge.ts', ['PULLS_A_STEP'], OWN),

@@ -18,7 +18,7 @@ import { BeaconCache } from './freshness/beacon-cache.ts'
 import { type BeaconCheck, checkBeacon } from './freshness/beacon-check.ts'
 import { BeaconKeys, type Heard, isClockOrDelay, tooFarAhead } from './freshness/beacon-keys.ts'
 import { BeaconPages, pageBits, pageIndex } from './freshness/beacon-pages.ts'
-import { BeaconWants } from './freshness/beacon-wants.ts'
+import { BeaconWants, type MissingPage } from './freshness/beacon-wants.ts'
 import { DerivedPages } from './freshness/derived-pages.ts'
 import { keysSince, NO_KEYS } from './freshness/keys-since.ts'
 import { Lacking } from './freshness/lacking.ts'
@@ -282,14 +282,14 @@ export class Freshness implements Stage {
   /** Compares own channels with every current page that is at hand, and wants those that are not. */
   #refresh(step: Step, journey: Journey): void {
     const heard = this.#keys.within(journey.root().freshness.maxAgeS * 1_000, step.now)
-    const missing = new Set<Digest>()
+    const missing: MissingPage[] = []
     for (const facts of journey.channels()) {
       if (!facts.stored) continue
       const hash = this.#hashes.of(facts.channel)
       for (const one of heard) {
         const digest = this.#pageOf(one, hash)
         if (digest === undefined) continue
-        if (!this.#pages.has(digest)) missing.add(digest)
+        if (!this.#pages.has(digest)) missing.push({ digest, channel: facts.channel })
         else if (this.#pages.tellsOf(digest, hash, this.#config.limits))
           this.#pageHad.set(facts.channel, step.now.monoMs)
       }
@@ -307,11 +307,12 @@ export class Freshness implements Stage {
   }
 
   /** A node that stores everything wants every page: channels it has never heard of are on them, too. */
-  #wantAll(step: Step, heard: readonly Heard[], missing: Set<Digest>): void {
+  #wantAll(step: Step, heard: readonly Heard[], missing: MissingPage[]): void {
     if (this.#config.patterns.includes(EVERYTHING))
       for (const { beacon } of heard)
-        for (const digest of beacon.pages) if (!this.#pages.has(digest)) missing.add(digest)
-    this.#wants.want(step, this.#pages.isFull(this.#config.limits) ? new Set() : missing)
+        for (const digest of beacon.pages)
+          if (!this.#pages.has(digest)) missing.push({ digest, channel: undefined })
+    this.#wants.want(step, this.#pages.isFull(this.#config.limits) ? [] : missing)
   }
 
   /** Where everything is stored, a name on a page that is unknown here is something we lack. */

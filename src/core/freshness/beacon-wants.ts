@@ -1,18 +1,29 @@
 /** Fetching beacon pages: from neighbours first and a seed last, only those of own channels, only when changed. */
-import type { Digest, PeerId } from '../../model/ids.ts'
+import type { Channel, Digest, PeerId } from '../../model/ids.ts'
 import type { AnyReply } from '../../model/messages.ts'
 import type { RequestId } from '../events.ts'
 import type { Journey } from '../journey.ts'
+import { storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 
 /** Spread over so long that a few nodes get the page from a seed and the others from them. */
 const SPREAD_MS = 2_000
 const NEIGHBOURS_FIRST = 2
+/** Of a round without any seed to ask. */
+const NEIGHBOURS_ALONE = 8
 const MAX_AT_ONCE = 4
 /** Nobody had it: the beacon may be ahead of its page by a moment, or the seed is out of reach. */
 const RETRY_MS = 5_000
 
+export interface MissingPage {
+  readonly digest: Digest
+  /** An own one that stands there, as far as is known. */
+  readonly channel: Channel | undefined
+}
+
 interface Want {
+  /** Own channels of that page: who stores one of them wants it, too. */
+  readonly channels: readonly Channel[]
   readonly tried: Set<PeerId>
   /** How often nobody answered in time. */
   late: number
@@ -26,13 +37,16 @@ export class BeaconWants {
   readonly #wants = new Map<Digest, Want>()
 
   /** Wants these pages, and no others any more. */
-  want(step: Step, missing: ReadonlySet<Digest>): void {
+  want(step: Step, missing: readonly MissingPage[]): void {
+    const byDigest = Map.groupBy(missing, ({ digest }) => digest)
     for (const [digest, { asked }] of this.#wants)
-      if (!missing.has(digest) && asked === undefined) this.#wants.delete(digest)
-    for (const digest of missing) {
+      if (!byDigest.has(digest) && asked === undefined) this.#wants.delete(digest)
+    for (const [digest, named] of byDigest) {
       if (this.#wants.has(digest)) continue
       const atMonoMs = step.now.monoMs + step.config.random() * SPREAD_MS
-      this.#wants.set(digest, { tried: new Set(), late: 0, atMonoMs, looked: false, asked: undefined })
+      const channels = named.flatMap(({ channel }) => channel ?? [])
+      const want = { channels, tried: new Set<PeerId>(), late: 0, atMonoMs, looked: false, asked: undefined }
+      this.#wants.set(digest, want)
     }
   }
 
@@ -81,7 +95,7 @@ export class BeaconWants {
   }
 
   #ask(step: Step, journey: Journey, digest: Digest, want: Want): boolean {
-    const peer = choose(journey, want.tried, step.config.random)
+    const peer = choose(journey, want, step.config.random)
     if (peer === undefined) {
       want.tried.clear()
       want.atMonoMs = step.now.monoMs + RETRY_MS
@@ -99,11 +113,20 @@ export class BeaconWants {
   }
 }
 
-/** A random neighbour not asked yet, twice; then a random seed. */
-function choose(journey: Journey, tried: ReadonlySet<PeerId>, random: () => number): PeerId | undefined {
-  const left = [...journey.admitted()].filter(({ peer }) => !tried.has(peer))
-  left.sort((a, b) => (a.peer < b.peer ? -1 : 1))
-  const neighbours = tried.size < NEIGHBOURS_FIRST ? left.filter(({ hello }) => !hello.submit) : []
-  const from = neighbours.length > 0 ? neighbours : left.filter(({ hello }) => hello.submit)
+/**
+ * A random neighbour not asked yet, twice; then a random seed. Most nodes of a large fleet are linked to none, and where channels
+ * are many a neighbour has few of the pages: of these each asks more neighbours, and first who stores what it does of this page.
+ */
+function choose(journey: Journey, { tried, channels }: Want, random: () => number): PeerId | undefined {
+  const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
+  const seeds = admitted.filter(({ hello }) => hello.submit)
+  const neighbours = admitted.filter(({ hello }) => !hello.submit)
+  const most = seeds.length === 0 ? NEIGHBOURS_ALONE : NEIGHBOURS_FIRST
+  const left = tried.size < most ? neighbours.filter(({ peer }) => !tried.has(peer)) : []
+  const likely = left.filter(({ hello }) =>
+    channels.some((channel) => storesChannel(hello.patterns, channel)),
+  )
+  const from =
+    [likely, left, seeds.filter(({ peer }) => !tried.has(peer))].find(({ length }) => length > 0) ?? []
   return from[Math.floor(random() * from.length)]?.peer
 }
