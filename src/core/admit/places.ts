@@ -27,7 +27,9 @@ export class Places {
 
   constructor(config: CoreConfig) {
     this.#config = config
-    this.#moved = new LatestMap(config.limits.maxKnownPeers)
+    const { admissionsPerSecond, admissionsBurst, settledLinkMs } = config.limits
+    // Two of each admission of the time for which they are looked for.
+    this.#moved = new LatestMap(2 * ((admissionsPerSecond * settledLinkMs) / 1_000 + admissionsBurst))
   }
 
   /** Connections that this node takes. */

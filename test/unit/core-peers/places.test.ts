@@ -81,6 +81,11 @@ describe('a full seed', () => {
     const now = [linked('b'), linked('c')]
     for (const name of ['new', 'a']) expect(roomFor(name, now)).toEqual({ kind: 'none' })
     expect(roomFor('other', now)).toEqual({ kind: 'instead', of: 'b' })
+    // As many as may be let in meanwhile, each for another.
+    const most = (LIMITS.admissionsPerSecond * LIMITS.settledLinkMs) / 1_000
+    for (let at = 1; at < most; at += 1)
+      bench.run((step) => places.moved(step, peer(`in ${at}`), peer(`out ${at}`)))
+    for (const name of ['new', 'a']) expect(roomFor(name, now)).toEqual({ kind: 'none' })
     bench.pass(LIMITS.settledLinkMs)
     expect(roomFor('a', now)).toEqual({ kind: 'instead', of: 'b' })
   })
