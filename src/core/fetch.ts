@@ -344,7 +344,7 @@ export class Fetch {
     job.stillWhole = false
     this.#offers.stop(job.release.id)
     this.#hooks.lacks(step, job.release.id)
-    this.#offers.onHere(step, journey, job, job.release.header.pages.length)
+    this.#offers.onHere(step, journey, job, job.firstBlock)
   }
 
   #read(step: Step, job: FetchJob, digest: Digest): void {

@@ -70,6 +70,8 @@ export class FetchJob {
   readonly rescue: Rescue
   /** How much of its own part this node asks the seed for. */
   readonly ownPace = new OwnPace<Digest>(IN_VAIN_MS)
+  /** The place after the pages: a large file of zeros has pages that are equal, and these are one. */
+  readonly firstBlock: number
   /** A seed gave this node something of it. */
   isEntered = false
   /** Blocks for which a seed sent us elsewhere, to whom, and when it is asked again should nobody announce them. */
@@ -96,6 +98,7 @@ export class FetchJob {
     this.#limits = limits
     this.missing = new Missing(this.#places)
     for (const page of release.header.pages) this.#place(page, limits.maxPageBytes)
+    this.firstBlock = this.digests.length
   }
 
   /** Somebody came who may have what the others lack. */
@@ -282,7 +285,7 @@ export class FetchJob {
   /** False: it is a block of another size than the manifest says. Of a page only the digest is known. */
   fits(digest: Digest, bytes: number): boolean {
     const place = this.#places.get(digest)
-    return place === undefined || place < this.release.header.pages.length || this.#sizes[place] === bytes
+    return place === undefined || place < this.firstBlock || this.#sizes[place] === bytes
   }
 
   /** Why a block whose digest is right is not taken all the same: by the manifest, or by a limit of this node's own. */
@@ -290,7 +293,7 @@ export class FetchJob {
     if (!this.fits(digest, bytes))
       return { code: 'LIMIT_CONTENT', text: 'a block has another size than the manifest says' }
     const { maxBlockBytes, maxPageBytes } = this.#limits
-    const isPage = (this.#places.get(digest) ?? 0) < this.release.header.pages.length
+    const isPage = (this.#places.get(digest) ?? 0) < this.firstBlock
     const mostBytes = isPage ? Math.min(maxPageBytes, maxBlockBytes) : maxBlockBytes
     if (bytes <= mostBytes) return undefined
     const text = `a page of ${bytes} bytes, at most ${mostBytes} are taken here; raise limits.maxBlockBytes and limits.maxPageBytes, or publish fewer files`

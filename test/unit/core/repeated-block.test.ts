@@ -3,6 +3,9 @@ import { expect, it } from 'vitest'
 import { sha256 } from '../../../src/codec/digest.ts'
 import { encodePage } from '../../../src/codec/page.ts'
 import type { Effect } from '../../../src/core/effects.ts'
+import { FetchJob } from '../../../src/core/fetch/job.ts'
+import type { Journey } from '../../../src/core/journey.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
 import { CHANNEL, make, PEER } from './fleet.ts'
@@ -51,4 +54,21 @@ it('in every page and block once, never more than eight at a time', () => {
   expect(read.toSorted()).toEqual([...content.keys()].toSorted())
   expect(most).toBe(8)
   expect(whole).toBe(1)
+})
+
+it('in pages that are equal, each of which is one with the others: what comes after them is known for a block', () => {
+  const refs = Array.from({ length: 10 }, () => ({ digest: sha256(zeros), size: BLOCK_BYTES }))
+  const size = 3 * 10 * BLOCK_BYTES
+  const page = encodePage([
+    { path: 'zeros.img', mode: 0o444, size, digest: sha256(new Uint8Array(size)), blocks: refs },
+  ])
+  const digests = Array.from({ length: 3 }, () => sha256(page))
+  const { release } = make({ clock: { alice: 1 }, header: { pages: digests, files: 1, bytes: size } })
+  const limits = { ...LIMITS, maxPageBytes: page.length, maxBlockBytes: page.length + BLOCK_BYTES }
+  const job = new FetchJob(release, false, 0, limits)
+  const blocks = digests.flatMap(() => job.takePage({ hasBlock: () => false } as unknown as Journey, page))
+  expect(blocks).toEqual([sha256(zeros)])
+  expect(job.misfit(sha256(page), page.length)).toBeUndefined()
+  expect(job.misfit(sha256(zeros), BLOCK_BYTES)).toBeUndefined()
+  expect(job.misfit(sha256(zeros), BLOCK_BYTES + 1)).toMatchObject({ code: 'LIMIT_CONTENT' })
 })
