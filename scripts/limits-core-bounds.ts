@@ -17,6 +17,7 @@ import * as beaconKeys from '../src/core/freshness/beacon-keys.ts'
 import * as heartbeats from '../src/core/gateways/heartbeats.ts'
 import * as holders from '../src/core/holders.ts'
 import * as hosts from '../src/core/hosts.ts'
+import * as starving from '../src/core/peers/starving.ts'
 import * as relayed from '../src/core/relayed.ts'
 import * as coreRoots from '../src/core/roots.ts'
 import * as copies from '../src/core/serve/copies.ts'
@@ -124,6 +125,13 @@ export const PEERS: readonly WireBound[] = [
       'the peer: leases are taken without it',
     ],
     ['MAX_SILENT', 'such peers remembered', FORGOTTEN],
+  ]),
+  ...constants('core/peers/starving.ts', starving, [
+    [
+      'LATE_DIALS',
+      'full seeds dialled in `linkSwapMs` for what beacons alone name',
+      'nobody: it comes by comparison, or once the seed has a place',
+    ],
   ]),
   ...constants('core/submit/leases.ts', leases, [
     [

@@ -7,9 +7,13 @@
 import type { Channel, Pattern, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
+import { type Bucket, createBucket } from '../rate.ts'
 import type { Redial } from '../redial.ts'
 import { type AdmittedSession, EVERYTHING, storesChannel } from '../session.ts'
 import type { PeerBook } from './book.ts'
+
+/** Of those that beacons alone ask for, in `linkSwapMs`: whoever has their key can name one channel after the other. */
+export const LATE_DIALS = 2
 
 /** Channels that beacons show to be behind. */
 export interface LateChannels {
@@ -21,6 +25,7 @@ export class Starving {
   readonly #book: Pick<PeerBook, 'get' | 'isSeed'>
   readonly #redial: Pick<Redial, 'recall'>
   readonly #beacons: LateChannels
+  readonly #late: Bucket
   /** Seeds dialled for these since something came. */
   #dials = 0
   #channels: ReadonlySet<Channel> = new Set()
@@ -36,6 +41,7 @@ export class Starving {
     this.#book = book
     this.#redial = redial
     this.#beacons = beacons
+    this.#late = createBucket((LATE_DIALS * 1_000) / config.limits.linkSwapMs, LATE_DIALS)
   }
 
   /** @returns the seed to be dialled now, of these that are not linked */
@@ -68,6 +74,7 @@ export class Starving {
     const beside = admitted.filter(({ hello }) => storesAny(hello.patterns)).length
     this.#nextMonoMs ??= monoMs + limits.redialMaxMs * beside * random()
     if (monoMs < this.#nextMonoMs) return []
+    if (!lacking.some((channel) => unfetched.has(channel)) && !this.#late.take(monoMs, 1)) return []
     this.#dials += 1
     // Each hour it comes back in any case.
     const pauseMs = limits.redialMaxMs * (1 + beside) * 2 ** this.#dials

@@ -1,6 +1,7 @@
 /** A release that no neighbour has, and a full seed that said to come back in an hour: a whole node goes there all the same. */
 import { expect, it } from 'vitest'
 import type { Effect } from '../../../src/core/effects.ts'
+import { LATE_DIALS } from '../../../src/core/peers/starving.ts'
 import { createPeers } from '../../../src/core/peers.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
@@ -54,6 +55,25 @@ it('nor does any tell of what beacons have named for longer than it may be on it
   const { seconds, late } = begin()
   late.push(CHANNEL)
   expect(seconds(20)).toBeGreaterThan(0)
+})
+
+it('a few times an hour, whatever beacons name: their keys are on seeds', () => {
+  const { node, late } = begin()
+  let dialled = 0
+  for (let second = 0; second < 3_600; second += 1) {
+    if (second % 60 === 0) late.splice(0, 1, `app/${second}` as Channel)
+    if (second % 60 === 30) late.length = 0
+    node.monoMs += 1_000
+    const effects = node.handle({ kind: 'tick' })
+    if (ofKind(effects, 'dial').length === 0) continue
+    dialled += 1
+    for (const { kind } of effects) expect(kind).not.toBe('hangUp')
+    node.inside((step) =>
+      step.emit({ kind: 'hangUp', peer: SEED, code: 'ADMIT_REFUSED', retryAfterMs: LIMITS.linkSwapMs }),
+    )
+  }
+  expect(dialled).toBeGreaterThanOrEqual(LATE_DIALS)
+  expect(dialled).toBeLessThanOrEqual(2 * LATE_DIALS + 1)
 })
 
 it('but not for what its own disk does not take', () => {
