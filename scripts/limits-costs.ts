@@ -231,7 +231,7 @@ export const COSTS: Readonly<Record<keyof Limits, string>> = {
   leaseRenewMs: PACE,
   leaseAskMs: 'the seed that is silent: it is passed over',
   leaseSeeds: AIM,
-  maxLeases: PUBLISHER,
+  maxLeases: 'the asker: `LIMIT_RATE`, its upload goes on without this seed',
   maxUploads: PUBLISHER,
   maxUploadsPerAddress: PUBLISHER,
   maxStagedBytesPerAddress:

@@ -188,7 +188,8 @@ export class Submit implements Stage {
     if (progressed !== undefined) this.#claims.progress(step, progressed)
     const ordering = this.#ordering.get(ticket)
     if (ordering === undefined) return
-    if (journey.isWhole(ordering.upload.release.id)) this.#whole(step, journey, ticket, ordering)
+    const isOver = ordering.upload.isOfEnded(journey.root())
+    if (!isOver && journey.isWhole(ordering.upload.release.id)) this.#whole(step, journey, ticket, ordering)
     else {
       // A block it counted on was collected meanwhile: acknowledged once it was looked through again, or not at all.
       ordering.doubtfulUntilMonoMs = step.now.monoMs + this.#config.limits.acknowledgeMs
@@ -203,9 +204,9 @@ export class Submit implements Stage {
     }
     for (const [ticket, { upload, doubtfulUntilMonoMs }] of this.#ordering) {
       if (doubtfulUntilMonoMs === undefined) continue
-      // Or it was replaced while it was being written, and dropped.
-      const replaced =
-        journey.envelope(upload.release.id) === undefined ? this.#overtaken(step, journey, upload) : undefined
+      // Or it was replaced while it was being written, and dropped, or a root ended its epoch.
+      const isOver = journey.envelope(upload.release.id) === undefined || upload.isOfEnded(journey.root())
+      const replaced = isOver ? this.#overtaken(step, journey, upload) : undefined
       if (replaced === undefined && step.now.monoMs < doubtfulUntilMonoMs) step.wakeAt(doubtfulUntilMonoMs)
       else {
         this.#ordering.delete(ticket)

@@ -192,6 +192,8 @@ export class Acknowledge {
 
   /** The upload ended in vain: whoever waits hears why. Submitting the same again starts afresh. */
   refused(step: Step, release: ReleaseId, refusal: Refusal): void {
+    // For good, though what had come of it may stay whole here for a moment.
+    if (refusal.code === 'ORDER_STALE_EPOCH') this.#answered.set(release, refusedBy(refusal))
     this.#tell(step, release, refusedBy(refusal))
   }
 

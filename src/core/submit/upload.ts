@@ -6,6 +6,8 @@ import { LIMITS, type Limits } from '../../limits.ts'
 import type { Digest, PeerId } from '../../model/ids.ts'
 import type { ManifestPage } from '../../model/manifest.ts'
 import type { Release } from '../../model/release.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import { epochOf } from '../../trust/epoch.ts'
 import type { RequestId } from '../events.ts'
 import { inlineBytes } from '../inline.ts'
 
@@ -65,6 +67,12 @@ export class Upload {
     this.#maxNeed = Math.min(limits.maxNeed, LIMITS.maxNeed)
     this.#reader = new ManifestReader(release.header, limits)
     if (envelope.length + release.header.bytes > this.#maxInlineBytes) this.content = undefined
+  }
+
+  /** No node orders it any more. */
+  isOfEnded(root: TrustRoot): boolean {
+    const { channel, root: signedUnder } = this.release.header
+    return signedUnder < epochOf(root, channel)
   }
 
   get nextPage(): Digest | undefined {

@@ -126,6 +126,18 @@ test('Nor one that has all of it, and waits for this seed itself', () => {
   expect(node.view().channels[0]?.target).toBe(one.id)
 })
 
+test('One that is being written as a root ends its epoch is no success: no node orders it any more', () => {
+  const node = new SubmitNode()
+  node.settled(node.ask({ type: 'submit', envelope: one.envelope }))
+  node.ask({ type: 'page', release: one.id, bytes: one.page })
+  const last = node.ask({ type: 'block', release: one.id, bytes: one.block })
+  node.ask({ type: 'root', root: rootBytes(raiseEpoch(ROOT, CHANNEL as string as Pattern)) })
+  node.counted.length = 0
+  node.persist(last)
+  expect(node.counted).toEqual(['ORDER_STALE_EPOCH'])
+  expect(refusal(node.ask({ type: 'await', release: one.id }))).toBe('ORDER_STALE_EPOCH')
+})
+
 test('What has come of it is not brought again', () => {
   const { node, begin } = runs({ maxUploadsPerAddress: 1 })
   const large = make({ clock: { alice: 1 }, text: 'x'.repeat(LIMITS.maxInlineBytes), also: 'y' })
