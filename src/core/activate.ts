@@ -347,7 +347,8 @@ export function cameAfterAll(cell: Cell, release: ReleaseId): void {
 
 export function persistRecord(node: NodeState, step: Step, cell: Cell): void {
   const ticket = step.nextTicket()
-  const writes = [recordWrite(cell), ...dropUnneeded(node, cell)]
+  // While its floor is to be written yet, what that ends stays: a start would find the one before, and what it names gone.
+  const writes = [recordWrite(cell), ...(cell.unsaved === false ? dropUnneeded(node, cell) : [])]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
 }
 

@@ -283,6 +283,8 @@ function refuse(
 function batch(node: NodeState, cell: Cell, ticket: Ticket, release: Release, bytes: Uint8Array): Write[] {
   const { channel } = release.header
   const envelope: Write = { kind: 'envelope', release: release.id, channel, bytes }
+  // The floor that a root raised goes with it, and need not be waited for.
+  if (cell.unsaved === 'state') cell.unsaved = false
   return [envelope, ...stateWrites(cell, ticket), ...dropUnneeded(node, cell, release.id)]
 }
 

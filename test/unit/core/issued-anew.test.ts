@@ -192,6 +192,18 @@ describe('a restart between the root and what is issued anew', () => {
     ])
   })
 
+  it('finds it also where what the node went back to was active before that: what the floor names is not dropped', () => {
+    const before = soaked(good)
+    comes(before, bad)
+    before.persist(before.run(activated(bad, 'unhealthy')))
+    before.inside((step, journey) => journey.adoptRoot(step, rootBytes(two), PEER))
+    const back = before.run(activated(good, 'healthy'))
+    expect(records(back)).toMatchObject([{ active: { release: good.id } }])
+    expect(ofKind(back, 'persist').flatMap(({ writes }) => writes.map(({ kind }) => kind))).not.toContain(
+      'dropEnvelope',
+    )
+  })
+
   it('forgets nothing', () => {
     const floor = { ...floorOf(bad), top: { epoch: 2, counter: 0, publisher: '' }, ids: [] } as never
     const record = records(adopts(steppedBack())).at(-1)

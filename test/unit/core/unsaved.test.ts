@@ -12,8 +12,8 @@ import { bytesOf, type Write } from '../../../src/core/writes.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { Release } from '../../../src/model/release.ts'
-import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, coreConfig, gossip, make, ROOT, rootBytes } from './fleet.ts'
+import { activated, BenchNode, ofKind } from './bench-node.ts'
+import { CHANNEL, coreConfig, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
 
 const [CHANNELS, EACH] = [600, 200]
 const envelope = new Uint8Array(1_500)
@@ -141,4 +141,20 @@ it('the node sends the next one off when the one before is on disk, and not befo
   expect(node.heard.filter((line) => line.startsWith('durable'))).toEqual([`durable ${CHANNEL}`])
   expect(ofKind(node.persist(second), 'persist')).toEqual([])
   expect(node.heard.filter((line) => line.startsWith('durable'))).toContain(`durable ${other}`)
+})
+
+it('a release under a new root brings the floor that the root raises, and waits for that of no other channel', () => {
+  const node = new BenchNode()
+  node.start()
+  const [before, under] = [make({ clock: { alice: 5 } }), make({ clock: { alice: 1 }, header: { root: 2 } })]
+  const submitted = (made: Made) =>
+    node.inside((step, journey) =>
+      journey.ingestWhole(step, made.envelope, made.content, { via: 'submit', peer: PEER }),
+    )
+  node.persist(submitted(before))
+  node.persist(node.run(activated(before, 'healthy')))
+  const adopted = node.inside((step, journey) => journey.adoptRoot(step, rootBytes(raised(ROOT)), PEER))
+  const came = submitted(under)
+  expect(ofKind(node.persist(adopted), 'persist')).toEqual([])
+  expect(ofKind(node.persist(came), 'activate')).toMatchObject([{ release: under.id }])
 })
