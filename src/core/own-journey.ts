@@ -138,7 +138,7 @@ export class OwnJourney implements Journey {
     return this.#node.roots.lacksAfter()
   }
 
-  /** Durable before what it raises, which may be thousands of files; handed on by the control topic unless gossip brought it, which relays it. */
+  /** Durable before what it raises, which may be thousands of files; said on the control topic unless gossip brought it. */
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined, via?: 'gossip'): Adoption {
     const { roots } = this.#node
     const adoption = roots.adopt(envelope)

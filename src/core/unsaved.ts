@@ -1,4 +1,7 @@
-/** What is in memory only: a write of it failed, or it follows a root that raised it. Submissions are not among it: they come in batches of their own. */
+/**
+ * What is in memory only: a write of it failed, or it follows a root that raised it. Submissions are not among it: they come in
+ * batches of their own.
+ */
 import { stateWrites, submissions } from './cell-writes.ts'
 import type { Cell, NodeState } from './state.ts'
 import { bytesOf, type Write } from './writes.ts'

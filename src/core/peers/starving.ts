@@ -1,8 +1,9 @@
 /**
  * Releases of which nothing comes to a node, or which beacons name and nobody tells it of, while no seed that stores them is
- * linked: its neighbours that do may all lack them as it does, as in a region that was cut off when they were said. One such seed is dialled then, whatever it said, for a full one makes room. Neighbours wait side by side, and would
- * all dial at once: each waits for a random time first, the longer the more they are (as the random timers of SRM: Floyd and
- * others, 1995), and what one of them gets it hands on to the others.
+ * linked: its neighbours that do may all lack them as it does, as in a region that was cut off when they were said. One such
+ * seed is dialled then, whatever it said, for a full one makes room. Neighbours wait side by side, and would all dial at once:
+ * each waits for a random time first, the longer the more they are (as the random timers of SRM: Floyd and others, 1995), and
+ * what one of them gets it hands on to the others.
  */
 import type { Channel, Pattern, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
