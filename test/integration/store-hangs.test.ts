@@ -83,6 +83,8 @@ test('what is refused meanwhile is kept, said once, and stored once the disk ans
   const { node, driver, times } = nodeOn()
   await driver.start()
   node.peer(PEER)
+  // The root of the configuration: nothing that a root raises goes to disk beside one that is on its way there.
+  await expect.poll(() => times('persisted')).toBe(1)
   const hangs = Promise.withResolvers<void>()
   gate = hangs.promise
   const bytes = new Uint8Array(EACH)
