@@ -119,14 +119,13 @@ export class BeaconWants {
  */
 function choose(journey: Journey, { tried, channels }: Want, random: () => number): PeerId | undefined {
   const admitted = [...journey.admitted()].sort((a, b) => (a.peer < b.peer ? -1 : 1))
-  const seeds = admitted.filter(({ hello }) => hello.submit)
-  const neighbours = admitted.filter(({ hello }) => !hello.submit)
-  const most = seeds.length === 0 ? NEIGHBOURS_ALONE : NEIGHBOURS_FIRST
-  const left = tried.size < most ? neighbours.filter(({ peer }) => !tried.has(peer)) : []
-  const likely = left.filter(({ hello }) =>
+  const most = admitted.some(({ hello }) => hello.submit) ? NEIGHBOURS_FIRST : NEIGHBOURS_ALONE
+  const left = admitted.filter(({ peer }) => !tried.has(peer))
+  const neighbours = tried.size < most ? left.filter(({ hello }) => !hello.submit) : []
+  const likely = neighbours.filter(({ hello }) =>
     channels.some((channel) => storesChannel(hello.patterns, channel)),
   )
-  const from =
-    [likely, left, seeds.filter(({ peer }) => !tried.has(peer))].find(({ length }) => length > 0) ?? []
+  const seeds = left.filter(({ hello }) => hello.submit)
+  const from = [likely, neighbours].find(({ length }) => length > 0) ?? seeds
   return from[Math.floor(random() * from.length)]?.peer
 }
