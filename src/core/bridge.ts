@@ -10,6 +10,7 @@ import type { AnyReply, BridgeItem, BridgeReply } from '../model/messages.ts'
 import { Announcers } from './bridge/announcers.ts'
 import { asRelease, idOf } from './bridge/id-of.ts'
 import { BridgeItems, type Pull, putOff, type Wanted } from './bridge/items.ts'
+import { linkedIn } from './bridge/linked.ts'
 import { rankWaitMs } from './bridge/rank-wait.ts'
 import { type Ask, BridgeRights } from './bridge/rights.ts'
 import type { CoreConfig } from './config.ts'
@@ -209,7 +210,7 @@ export class Bridge implements Stage {
   }
 
   #linked(journey: Journey, region: string): PeerId[] {
-    return journey.gateways(region).filter((peer) => journey.session(peer)?.hello !== undefined)
+    return linkedIn(region, journey, this.#config.limits)
   }
 
   #give(journey: Journey, { topic, id }: BridgeItem): BridgeReply {

@@ -91,3 +91,20 @@ test('a fleet of one region bridges nothing', () => {
   fleet.run(5_000)
   expect(fleet.nodes.reduce((sum, { bridged }) => sum + bridged, 0)).toBe(0)
 }, 120_000)
+
+test.each([1, 3])(
+  'a region that has no gateway, since its %i nodes can be dialled by nobody: each is told, and takes one copy at most',
+  (nodes) => {
+    const fleet = new RegionalFleet({ regions: ['eu', 'us'], nodes, seeds: ['eu'], deaf: ['us'] })
+    fleet.run(WARM_MS)
+    expect(fleet.gatewaysOf('us')).toEqual([])
+    for (let at = 0; at < 4; at += 1) {
+      const made = fleet.publish('eu')
+      expect(fleet.run(1_500, converged(fleet, made))).toBe(true)
+      fleet.run(3_000)
+      expect(fleet.entered('us', made)).toBeGreaterThanOrEqual(1)
+      expect(fleet.entered('us', made)).toBeLessThanOrEqual(nodes)
+    }
+  },
+  120_000,
+)

@@ -11,6 +11,8 @@ export class CoreNode {
   readonly peer: PeerId
   readonly region: string
   readonly isSeed: boolean
+  /** It can be dialled. */
+  readonly listens: boolean
   readonly core: NodeCore
   /** Still linked, never answers. */
   silent = false
@@ -37,11 +39,12 @@ export class CoreNode {
   /** Nothing goes from it to these regions, or from there to it: no new connection, that is. */
   readonly barred = new Set<string>()
 
-  constructor(core: NodeCore, peer: PeerId, region: string, isSeed: boolean) {
+  constructor(core: NodeCore, peer: PeerId, region: string, isSeed: boolean, listens: boolean) {
     this.core = core
     this.peer = peer
     this.region = region
     this.isSeed = isSeed
+    this.listens = listens
   }
 
   isApart(other: CoreNode): boolean {
@@ -61,7 +64,7 @@ export function listener(id: RequestId, onReply: (reply: AnyReply) => void): Cor
       throw new Error('a tool has no view')
     },
   }
-  const tool = new CoreNode(core, `12D3KooWtool ${id}` as PeerId, 'nowhere', false)
+  const tool = new CoreNode(core, `12D3KooWtool ${id}` as PeerId, 'nowhere', false, false)
   tool.asked.set(id, () => {})
   return tool
 }

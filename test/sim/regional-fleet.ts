@@ -33,6 +33,8 @@ export interface Shape {
   readonly seed?: number
   /** Regions with a seed; all of them unless said. */
   readonly seeds?: readonly string[]
+  /** Regions whose nodes listen nowhere. */
+  readonly deaf?: readonly string[]
   /** What its nodes store, seeds left out: all, unless said. */
   readonly patternOf?: (at: number) => string
   readonly seedPatternOf?: (region: string) => string
@@ -151,23 +153,23 @@ export class RegionalFleet {
     const freshness = submit ? this.#trust.freshness[this.#shape.regions.indexOf(region)] : undefined
     const pattern = submit ? this.#shape.seedPatternOf?.(region) : this.#shape.patternOf?.(at)
     const patterns = [(pattern ?? '**') as Pattern]
-    const address = addressOf(peer)
+    const addresses = this.#shape.deaf?.includes(region) ? [] : [addressOf(peer)]
     const chain = chainOf(this.#trust, peer, region, 'z')
-    const record = signedRecord(key, { region, zone: 'z', submit, chain, patterns })
+    const record = signedRecord(key, { addresses, region, zone: 'z', submit, chain, patterns })
     const seeds = this.#seeds.map((name) => addressOf(peerOfKey(keyNamed(`${name} node 0`))))
     const core = createNode({
       ...{ self: peer, root: this.#trust.rootEnvelope, patterns, region, zone: 'z', submit },
       chain: () => chain,
-      seeds: seeds.filter((seed) => seed !== address),
+      seeds: seeds.filter((seed) => seed !== addressOf(peer)),
       ...(freshness === undefined
         ? {}
         : { signBeacon: { key: freshness.id, sign: (data: Uint8Array) => freshness.sign(data) } }),
       peerRecord: () => record,
-      signHeartbeat: heartbeatsOf(key, region as Name, chain),
+      signHeartbeat: addresses.length > 0 ? heartbeatsOf(key, region as Name, chain) : () => undefined,
       ...{ keepReleases: 3, soakMs: 0, materialize: false, limits: LIMITS },
       random: stream(this.#shape.seed ?? 1, region, at),
     })
-    return new CoreNode(core, peer, region, submit)
+    return new CoreNode(core, peer, region, submit, addresses.length > 0)
   }
 
   #perform(node: CoreNode, effect: Effect): void {
@@ -270,7 +272,7 @@ export class RegionalFleet {
     const to = this.nodes.find(({ peer }) => peer === peerOf(address))
     if (to === undefined) return
     this.time.after(3 * this.#delay(from, to), () => {
-      if (to.silent || from.isApart(to))
+      if (to.silent || !to.listens || from.isApart(to))
         return void this.handle(from, { kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
       if (from.links.has(to.peer)) return
       from.links.set(to.peer, to)
@@ -361,19 +363,15 @@ export class RegionalFleet {
     })
   }
 
-  /** Submits, then sends what the seed lacks: its answers are taken from the effects directly. */
-  /** As the tool does it; what the seed answers later (after a lease, after a page) is waited for. */
+  /** Submits, then sends what the seed lacks, as the tool does it; what the seed answers later is waited for. */
   #submit(seed: CoreNode, tool: PeerId, made: Made): void {
     const release = made.id
     const bytesOf = (digest: Digest) => made.content.get(digest) as Uint8Array
     const say = (request: AnyRequest): void => {
       this.#inbound += 1
       const id = this.#inbound
-      seed.inbound.set(id, {
-        from: listener(id, (reply) => this.#late.set(id, reply.message as PublishReply)),
-        id,
-        request,
-      })
+      const from = listener(id, (reply) => this.#late.set(id, reply.message as PublishReply))
+      seed.inbound.set(id, { from, id, request })
       const poll = () => {
         const reply = this.#late.get(id)
         if (reply === undefined) return void this.time.after(1, poll)

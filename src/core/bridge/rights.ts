@@ -38,7 +38,9 @@ export class BridgeRights {
     if (!this.#messages.take(peer, step.now.monoMs, count))
       return { code: 'LIMIT_RATE', text: 'more bridge messages than a gateway may send' }
     const near = session.hello.region === this.#region
-    const mayBridge = journey.stands(peer) && (message.type !== 'claim' || near)
+    // Of a region without gateways any node is told; who is told asks.
+    const asksItself = message.type === 'pull' && journey.gateways(session.hello.region).length === 0
+    const mayBridge = (journey.stands(peer) || asksItself) && (message.type !== 'claim' || near)
     const seedTells = message.type === 'announce' && near && session.hello.submit
     if (mayBridge || seedTells) return undefined
     return {
