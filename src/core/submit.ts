@@ -177,6 +177,7 @@ export class Submit implements Stage {
   /** What is signed by a key that counts no longer would else keep its place until its last block came. */
   onRoot(step: Step, journey: Journey, root: TrustRoot): void {
     this.#uploads.review(step, (upload) => this.#overtaken(step, journey, upload))
+    this.#acknowledge.onRoot(step, root)
     dropEnded(step, this.#leases, root)
   }
 
@@ -350,12 +351,7 @@ export class Submit implements Stage {
     return kept ?? (journey.isWhole(id) ? equivocation(journey, id) : undefined)
   }
 
-  #whole(
-    step: Step,
-    journey: Journey,
-    ticket: Ticket,
-    { upload, verdict }: { readonly upload: Upload; readonly verdict: Ingested['verdict'] },
-  ): void {
+  #whole(step: Step, journey: Journey, ticket: Ticket, { upload, verdict }: Ordering): void {
     this.#ordering.delete(ticket)
     this.#uploads.close(upload)
     this.#claims.end(step, upload.release.id, false)

@@ -4,8 +4,10 @@
  * one is slow others are asked beside it: the first that holds it counts.
  */
 import { LIMITS, type Limits } from '../../limits.ts'
-import type { Channel, PeerId, ReleaseId } from '../../model/ids.ts'
+import type { PeerId, ReleaseId } from '../../model/ids.ts'
 import type { PublishReply } from '../../model/messages.ts'
+import type { Release } from '../../model/release.ts'
+import type { TrustRoot } from '../../model/root.ts'
 import type { RequestId } from '../events.ts'
 import { hostOf } from '../hosts.ts'
 import type { Journey } from '../journey.ts'
@@ -21,9 +23,10 @@ import {
   type Refusal,
   ranked,
   refusedBy,
+  STALE_EPOCH,
 } from './answers.ts'
 import { namedFirst } from './named-seeds.ts'
-import type { Upload } from './upload.ts'
+import { isOfEnded, type Upload } from './upload.ts'
 
 /** Of one peer, or of one host of strangers, for one release: whoever asks has one question out, and one more once it dialled anew. */
 export const MAX_AWAITS_OF_ONE = 2
@@ -34,7 +37,7 @@ export const MAX_ASKED = 3
 interface Pending {
   /** Who brought it. */
   readonly publisher: PeerId
-  readonly channel: Channel
+  readonly header: Release['header']
   readonly verdict: Accepted
   readonly holders: Set<PeerId>
   readonly tried: Set<PeerId>
@@ -97,8 +100,8 @@ const isHeldBy = (reply: PublishReply): boolean =>
   reply.type === 'done' || (reply.type === 'refused' && reply.code === 'ORDER_EQUIVOCATION')
 
 /** By a newer one: no second seed pulls it any more. */
-function isReplaced(journey: Journey, release: ReleaseId, { channel }: Pending): boolean {
-  const facts = journey.channel(channel)
+function isReplaced(journey: Journey, release: ReleaseId, { header }: Pending): boolean {
+  const facts = journey.channel(header.channel)
   if (facts === undefined || facts.floor.ids.includes(release)) return false
   return facts.heads.every(({ id }) => id !== release)
 }
@@ -124,12 +127,11 @@ export class Acknowledge {
     { release: { id: release, header }, peer: publisher }: Pick<Upload, 'release' | 'peer'>,
     verdict: Accepted,
   ): void {
-    const { channel, bytes } = header
     const { acknowledgeMs, acknowledgeMsPerMib } = step.config.limits
-    const allowedMs = acknowledgeMs + Math.ceil((bytes / 2 ** 20) * acknowledgeMsPerMib)
+    const allowedMs = acknowledgeMs + Math.ceil((header.bytes / 2 ** 20) * acknowledgeMsPerMib)
     const pending: Pending = {
       publisher,
-      channel,
+      header,
       verdict,
       holders: new Set([step.config.self]),
       tried: new Set(),
@@ -231,6 +233,15 @@ export class Acknowledge {
     return true
   }
 
+  /** What is ordered no longer is no success, also where this seed still has all of it. */
+  onRoot(step: Step, root: TrustRoot): void {
+    for (const [release, { header }] of this.#pending) {
+      if (!isOfEnded(header, root)) continue
+      this.#pending.delete(release)
+      this.refused(step, release, STALE_EPOCH)
+    }
+  }
+
   onTick(step: Step, journey: Journey): void {
     const now = step.now.monoMs
     for (const [release, pending] of this.#pending) {
@@ -296,7 +307,7 @@ export class Acknowledge {
     if (pending.asked.size === MAX_ASKED) return
     const seeds = [...journey.admitted()]
       // One that does not store the channel would keep the question as long as it may, and never hold the release.
-      .filter(({ hello }) => hello.submit && storesChannel(hello.patterns, pending.channel))
+      .filter(({ hello }) => hello.submit && storesChannel(hello.patterns, pending.header.channel))
       .filter(({ peer }) => peer !== step.config.self)
       .map(({ peer }) => peer)
     const again = seeds.filter((peer) => pending.again.has(peer))

@@ -122,12 +122,14 @@ export const STALE: Refusal = {
   text: 'a newer release of this channel is known; publish on top of it',
 }
 
+export const STALE_EPOCH: Refusal = {
+  code: 'ORDER_STALE_EPOCH',
+  text: "made under a root from before the channel's epoch; sign it under the current root",
+}
+
 const REFUSED: Partial<Record<Verdict, Refusal>> = {
   STALE,
-  STALE_EPOCH: {
-    code: 'ORDER_STALE_EPOCH',
-    text: "made under a root from before the channel's epoch; sign it under the current root",
-  },
+  STALE_EPOCH,
   AHEAD: { code: 'ORDER_AHEAD', text: 'made under a root not known here; push the root first' },
   UNAUTHORISED: {
     code: 'TRUST_UNAUTHORISED',

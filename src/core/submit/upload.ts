@@ -17,6 +17,10 @@ import { inlineBytes } from '../inline.ts'
  */
 export type Phase = 'leasing' | 'pages' | 'reading' | 'blocks' | 'filling' | 'finishing'
 
+/** No node orders it any more. */
+export const isOfEnded = ({ channel, root: signedUnder }: Release['header'], root: TrustRoot): boolean =>
+  signedUnder < epochOf(root, channel)
+
 export class Upload {
   readonly release: Release
   readonly envelope: Uint8Array
@@ -69,10 +73,8 @@ export class Upload {
     if (envelope.length + release.header.bytes > this.#maxInlineBytes) this.content = undefined
   }
 
-  /** No node orders it any more. */
   isOfEnded(root: TrustRoot): boolean {
-    const { channel, root: signedUnder } = this.release.header
-    return signedUnder < epochOf(root, channel)
+    return isOfEnded(this.release.header, root)
   }
 
   get nextPage(): Digest | undefined {

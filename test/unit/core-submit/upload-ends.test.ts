@@ -6,7 +6,7 @@ import type { Upload } from '../../../src/core/submit/upload.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, Pattern, PeerId } from '../../../src/model/ids.ts'
 import { raiseEpoch } from '../../../src/trust/edit.ts'
-import { CHANNEL, type Made, make, PEER, ROOT, rootBytes, withLimits } from '../core/fleet.ts'
+import { CHANNEL, type Made, make, PEER, ROOT, rootBytes, SELF, withLimits } from '../core/fleet.ts'
 import { refusal, replies, requests, SubmitNode, writes } from './submit-node.ts'
 
 test('An upload that is submitted again goes on for another lease where something has come since, and ends where nothing has', () => {
@@ -136,6 +136,27 @@ test('One that is being written as a root ends its epoch is no success: no node 
   node.persist(last)
   expect(node.counted).toEqual(['ORDER_STALE_EPOCH'])
   expect(refusal(node.ask({ type: 'await', release: one.id }))).toBe('ORDER_STALE_EPOCH')
+})
+
+test('Nor is one that awaits a second seed, of which whoever waits hears at once; what is of another channel goes on', () => {
+  const node = new SubmitNode()
+  node.connect(PEER, { seed: true })
+  const other = make({ clock: { alice: 1 }, text: 'other', header: { channel: 'app/api' as Channel } })
+  const [asked, on] = [one, other].map((made) => {
+    node.settled(node.answer(node.ask({ type: 'submit', envelope: made.envelope })[0], { type: 'noted' }))
+    node.ask({ type: 'page', release: made.id, bytes: made.page })
+    const whole = node.persist(node.ask({ type: 'block', release: made.id, bytes: made.block }))
+    expect(node.ask({ type: 'await', release: made.id })).toEqual([])
+    return whole.find(({ kind }) => kind === 'request')
+  })
+  const root = rootBytes(raiseEpoch(ROOT, CHANNEL as string as Pattern))
+  const over = { type: 'refused', code: 'ORDER_STALE_EPOCH' }
+  expect(replies(node.settled(node.ask({ type: 'root', root })))).toMatchObject([over, { type: 'noted' }])
+  expect(refusal(node.ask({ type: 'await', release: one.id }))).toBe('ORDER_STALE_EPOCH')
+  const held = { type: 'done', verdict: 'DUPLICATE', acknowledgedBy: [PEER] } as const
+  expect(node.answer(asked, held)).toEqual([])
+  expect(node.tick(1)).toEqual([])
+  expect(replies(node.answer(on, held))).toMatchObject([{ type: 'done', acknowledgedBy: [PEER, SELF] }])
 })
 
 test('What has come of it is not brought again', () => {
