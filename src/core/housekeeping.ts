@@ -84,6 +84,7 @@ export class Housekeeping {
     this.#comparesUntilMonoMs = step.now.monoMs + this.#node.config.limits.floorLostWaitMs
     if (this.#node.waitUntilMonoMs !== undefined) step.wakeAt(this.#node.waitUntilMonoMs)
     this.#lookAtRoot(step)
+    this.saveNow(step)
   }
 
   /**

@@ -51,8 +51,14 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     const isMarked = markLeft(node, cell, shown)
     sayLeft(node, step, cell, left)
     const { floor } = cell.state
-    const changed = before === undefined || rewrite.has(channel) || comparePlaces(floor.top, before.top) !== 0
-    if (changed) writes.push({ kind: 'floor', floor })
+    const isLacking = before === undefined || rewrite.has(channel)
+    const isHigher = before !== undefined && comparePlaces(floor.top, before.top) !== 0
+    // By a root alone, which may raise all there are: written in slices, and what it ends goes behind it.
+    if (isHigher && !isLacking && floor.ids.length === 0) {
+      cell.unsaved = 'state'
+      continue
+    }
+    if (isLacking || isHigher) writes.push({ kind: 'floor', floor })
     // Known from the floor as it was alone.
     if (isMarked || cell.state.failedTarget !== records.get(channel)?.failedTarget)
       writes.push(recordWrite(cell))

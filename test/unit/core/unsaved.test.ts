@@ -13,7 +13,18 @@ import { LIMITS } from '../../../src/limits.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { Release } from '../../../src/model/release.ts'
 import { activated, BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, coreConfig, gossip, type Made, make, PEER, ROOT, raised, rootBytes } from './fleet.ts'
+import {
+  CHANNEL,
+  coreConfig,
+  floorOf,
+  gossip,
+  type Made,
+  make,
+  PEER,
+  ROOT,
+  raised,
+  rootBytes,
+} from './fleet.ts'
 
 const [CHANNELS, EACH] = [600, 200]
 const envelope = new Uint8Array(1_500)
@@ -141,6 +152,39 @@ it('the node sends the next one off when the one before is on disk, and not befo
   expect(node.heard.filter((line) => line.startsWith('durable'))).toEqual([`durable ${CHANNEL}`])
   expect(ofKind(node.persist(second), 'persist')).toEqual([])
   expect(node.heard.filter((line) => line.startsWith('durable'))).toContain(`durable ${other}`)
+})
+
+it('a start between a root and the floors that it raises writes them in slices, too, and drops what they end behind them', () => {
+  const all = Array.from({ length: 200 }, (_, at) => {
+    const made = make({ clock: { alice: 1 }, header: { channel: `app/c${at}` as Channel } })
+    const { id: release, envelope: bytes } = made
+    const { channel } = made.release.header
+    return { floor: { ...floorOf(made), channel }, kept: { release, channel, bytes } }
+  })
+  const two = raised(ROOT)
+  const node = new BenchNode({ root: rootBytes(two) })
+  const started = node.start({
+    roots: [ROOT, two].map((root) => ({ version: root.version, envelope: rootBytes(root) })),
+    floors: all.flatMap(({ floor }) => [floor, floor]),
+    envelopes: all.map(({ kept }) => kept),
+  })
+  const [left, epochs] = [
+    new Map(all.map(({ kept }) => [kept.release, kept.channel])),
+    new Map<Channel, number>(),
+  ]
+  for (let next = ofKind(started, 'persist'); next.length > 0; next = ofKind(node.persist(next), 'persist')) {
+    const writes = next.flatMap((batch) => batch.writes)
+    const floors = writes.flatMap((write) => (write.kind === 'floor' ? [write.floor] : []))
+    expect(floors.length).toBeLessThanOrEqual(MOST_CHANNELS)
+    for (const write of writes)
+      if (write.kind === 'dropEnvelope') {
+        expect(epochs.get(left.get(write.release) as Channel)).toBe(2)
+        left.delete(write.release)
+      }
+    for (const { channel, top } of floors) epochs.set(channel, top.epoch)
+  }
+  expect(epochs.size).toBe(200)
+  expect(left.size).toBe(0)
 })
 
 it('a release under a new root brings the floor that the root raises, and waits for that of no other channel', () => {
