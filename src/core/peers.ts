@@ -247,8 +247,8 @@ export class Peers implements Stage {
       this.#redial.hurry(monoMs, (peer) => this.#mostMs(peer))
       this.#exchangePace.soon(monoMs)
     }
-    const seeds = [...missing, ...this.#starving.look(journey, away, admitted, monoMs)]
-    for (const peer of seeds) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
+    for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
+    for (const peer of this.#starving.look(journey, away, admitted, monoMs)) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#nextMonoMs(peer) <= monoMs)
     const coming = this.#withDials(admitted, candidates, monoMs)
     const dials = chooseDials(this.#config, coming, due, this.#config.random, this.#config.limits)

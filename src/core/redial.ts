@@ -107,6 +107,11 @@ export class Redial {
     return (this.#states.get(peer)?.toldUntilMonoMs ?? 0) > nowMonoMs
   }
 
+  /** It may be dialled now, or could be once what it said is recalled. */
+  isFree(peer: PeerId, nowMonoMs: number): boolean {
+    return this.isTold(peer, nowMonoMs) || this.nextMonoMs(peer) <= nowMonoMs
+  }
+
   /** What it said holds no longer. */
   recall(peer: PeerId, nowMonoMs: number): void {
     const state = this.#states.get(peer)

@@ -24,7 +24,7 @@ export interface LateChannels {
 export class Starving {
   readonly #config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>
   readonly #book: Pick<PeerBook, 'get' | 'isSeed'>
-  readonly #redial: Pick<Redial, 'recall'>
+  readonly #redial: Pick<Redial, 'isFree' | 'recall'>
   readonly #beacons: LateChannels
   readonly #late: Bucket
   /** Seeds dialled for these since something came. */
@@ -35,7 +35,7 @@ export class Starving {
   constructor(
     config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>,
     book: Pick<PeerBook, 'get' | 'isSeed'>,
-    redial: Pick<Redial, 'recall'>,
+    redial: Pick<Redial, 'isFree' | 'recall'>,
     beacons: LateChannels,
   ) {
     this.#config = config
@@ -75,12 +75,15 @@ export class Starving {
     const beside = admitted.filter(({ hello }) => storesAny(hello.patterns)).length
     this.#nextMonoMs ??= monoMs + limits.redialMaxMs * beside * random()
     if (monoMs < this.#nextMonoMs) return []
+    // None that waits for its turn after dials in vain, or is being dialled.
+    const free = seeds.filter((seed) => this.#redial.isFree(seed, monoMs))
+    if (free.length === 0) return []
     if (!lacking.some((channel) => unfetched.has(channel)) && !this.#late.take(monoMs, 1)) return []
     this.#dials += 1
     // Each hour it comes back in any case.
     const pauseMs = limits.redialMaxMs * (1 + beside) * 2 ** this.#dials
     this.#nextMonoMs = monoMs + pauseMs * (0.5 + random() / 2)
-    const seed = seeds[Math.floor(random() * seeds.length)] as PeerId
+    const seed = free[Math.floor(random() * free.length)] as PeerId
     this.#redial.recall(seed, monoMs)
     return [seed]
   }

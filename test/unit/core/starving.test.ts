@@ -13,9 +13,9 @@ import { CHANNEL, coreConfig, gossip, make, OTHER, PEER } from './fleet.ts'
 const SEED = someone({ submit: true }).id
 
 /** Linked to two that store its channels; who is asked for anything gives nothing. */
-function begin() {
+function begin(seeds = [SEED]) {
   const change = {
-    seeds: [addressOf(SEED)],
+    seeds: seeds.map((seed) => addressOf(seed)),
     limits: limitsOf({ minDegree: 2, minOutbound: 0, outsideDegree: 0 }),
   }
   const late: Channel[] = []
@@ -74,6 +74,21 @@ it('a few times an hour, whatever beacons name: their keys are on seeds', () => 
   }
   expect(dialled).toBeGreaterThanOrEqual(LATE_DIALS)
   expect(dialled).toBeLessThanOrEqual(2 * LATE_DIALS + 1)
+})
+
+it('a few of those that may be dialled: where one is dead and waits for its turn, the full one', () => {
+  const dead = someone({ submit: true }).id
+  const { node, late } = begin([dead, SEED])
+  const dialled: string[] = []
+  late.push(CHANNEL)
+  for (let second = 0; second < 1_500; second += 1) {
+    node.monoMs += 1_000
+    for (const { address } of ofKind(node.handle({ kind: 'tick' }), 'dial')) {
+      dialled.push(address)
+      node.run({ kind: 'dialFailed', address, code: 'NET_UNREACHABLE' })
+    }
+  }
+  expect(dialled).toContain(addressOf(SEED))
 })
 
 it('but not for what its own disk does not take', () => {
