@@ -88,8 +88,8 @@ export class Upstream {
 
   /**
    * Of other regions, home first and those that it feeds before the rest: who is cut off from where the block should come from
-   * has it from whoever is not, which may be the second of them. Home itself waits for its seed; a node that has just started is
-   * about to be linked with one.
+   * has it from whoever is not, which may be the second of them. Home itself waits for its seed, and a node that has just started
+   * for one to be linked: a while, for that one may be gone for good, and another region have the next.
    */
   #ofOthers(
     journey: Journey,
@@ -100,7 +100,7 @@ export class Upstream {
     tries: number,
   ): From | undefined {
     const { home, isOld } = around
-    if (home === journey.region || (home === undefined && !isOld)) return undefined
+    if ((home === undefined || home === journey.region) && !isOld) return undefined
     const inTurn = [...(home === undefined ? [] : [home]), ...fedInTurn(key, home, names)]
     const regions = inTurn.filter((region) => region !== journey.region)
     const first = tries % Math.max(1, regions.length)

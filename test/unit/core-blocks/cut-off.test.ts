@@ -54,6 +54,31 @@ test('home itself waits for its seed', () => {
   expect(node.left(SEED)).toEqual([])
 })
 
+test('but not for ever, for one that is gone for good: what another region has comes from there', () => {
+  const node = fetcher({ gateways: [SELF], abroad: [FAR], blocks: 40 })
+  node.started.flatMap((page) => node.give(page))
+  expect(node.left(SEED)).toEqual([])
+  const missing = new Set(node.digests)
+  const open = [...node.tick(LIMITS.dialDeadlineMs)]
+  for (let want = open.shift(); want !== undefined; want = open.shift()) {
+    expect(want.to).toBe(FAR)
+    missing.delete(want.digest)
+    open.push(...node.give(want))
+  }
+  expect(missing.size).toBe(0)
+})
+
+test('and nothing that a neighbour has, though that has given nothing yet', () => {
+  const node = fetcher({ gateways: [SELF], abroad: [FAR], blocks: 40 })
+  node.started.flatMap((page) => node.give(page))
+  node.left(SEED)
+  node.tick(LIMITS.dialDeadlineMs - STEP_MS)
+  // The page comes first, and the last block is left out.
+  expect(node.announce(OTHER, [...node.digests.keys()]).map(({ to }) => to)).toEqual([OTHER])
+  const asked = node.tick(STEP_MS).map(({ to, digest }) => [to, digest])
+  expect(asked).toEqual([[FAR, node.digests.at(-1)]])
+})
+
 test('what one region waits for, too, the next time another is asked for', () => {
   const node = fetcher({
     gateways: [SELF],
