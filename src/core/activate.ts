@@ -347,8 +347,8 @@ export function cameAfterAll(cell: Cell, release: ReleaseId): void {
 
 export function persistRecord(node: NodeState, step: Step, cell: Cell): void {
   const ticket = step.nextTicket()
-  // While its floor is to be written yet, what that ends stays: a start would find the one before, and what it names gone.
-  const writes = [recordWrite(cell), ...(cell.unsaved === false ? dropUnneeded(node, cell) : [])]
+  // While its floor is not on disk yet, what that ends stays: a start would find the one before, and what it names gone.
+  const writes = [recordWrite(cell), ...(isDurable(cell) ? dropUnneeded(node, cell) : [])]
   step.emit({ kind: 'persist', ticket, writes, sync: true })
 }
 

@@ -204,6 +204,27 @@ describe('a restart between the root and what is issued anew', () => {
     )
   })
 
+  it('finds it also where that came while the floor was being written, which then failed; once it is there it is dropped', () => {
+    const before = soaked(good)
+    comes(before, bad)
+    before.persist(before.run(activated(bad, 'unhealthy')))
+    const slice = before.persist(
+      before.inside((step, journey) => journey.adoptRoot(step, rootBytes(two), PEER)),
+    )
+    const kinds = (effects: readonly Effect[]) =>
+      ofKind(effects, 'persist').flatMap(({ writes }) => writes.map(({ kind }) => kind))
+    expect(kinds(slice)).toEqual(['floor', 'channel'])
+    const back = before.run(activated(good, 'healthy'))
+    expect(records(back)).toMatchObject([{ active: { release: good.id } }])
+    const [{ ticket } = { ticket: 0 }] = ofKind(slice, 'persist')
+    const failed = before.run({ kind: 'persistFailed', ticket, code: 'STORE_FAILED' })
+    expect(kinds([...back, ...failed, ...before.persist(back)])).toEqual(['channel'])
+    before.monoMs += 5_000
+    const again = before.run(TICK)
+    expect(kinds(again)).toContain('floor')
+    expect(kinds(before.persist(again))).toContain('dropEnvelope')
+  })
+
   it('forgets nothing', () => {
     const floor = { ...floorOf(bad), top: { epoch: 2, counter: 0, publisher: '' }, ids: [] } as never
     const record = records(adopts(steppedBack())).at(-1)
