@@ -1,5 +1,6 @@
 /** What the fleet simulator is asked, and what must come of it. */
 import { COMPARED_REGIONS } from '../src/sim/planner/agreement.ts'
+import type { Plan } from '../src/sim/planner/plan.ts'
 import {
   BORDER_BITS_PER_SECOND,
   EQUAL_LINKS,
@@ -43,7 +44,7 @@ export interface Case {
     readonly ofLine?: number
     readonly origin?: number
     readonly region?: number
-    /** The same of the median region and seed. */
+    /** The same of the median seed, in the region where that is most. */
     readonly regionMedian?: number
     readonly received?: number
     readonly controlShare?: number
@@ -177,3 +178,14 @@ export const CASES: readonly Case[] = [
     most: { ...BROKEN, origin: 1.2 },
   })),
 ]
+
+/** Payloads over the border into one region: what the worst seed saw, and the median of the region where that is most. */
+export function intoRegion({ borders, payloadBytes }: Pick<Plan, 'borders' | 'payloadBytes'>): {
+  readonly worst: number
+  readonly median: number
+} {
+  return {
+    worst: Math.max(0, ...borders.map(({ bytes }) => bytes.max)) / payloadBytes,
+    median: Math.max(0, ...borders.map(({ bytes }) => bytes.median)) / payloadBytes,
+  }
+}

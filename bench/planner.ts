@@ -6,7 +6,17 @@ import { agreementText } from '../src/cli/simulate-accuracy.ts'
 import { type Plan, plan } from '../src/sim/planner/plan.ts'
 import type { Question } from '../src/sim/planner/question.ts'
 import { type Agreed, agree, agreedRow, comparedFleet, keepCompared } from './agreement.ts'
-import { CASES, type Case, failing, MIB, question, SIX, SMALL_BYTES, THREE } from './planner-cases.ts'
+import {
+  CASES,
+  type Case,
+  failing,
+  intoRegion,
+  MIB,
+  question,
+  SIX,
+  SMALL_BYTES,
+  THREE,
+} from './planner-cases.ts'
 import type { Measured, Row } from './results.ts'
 
 const PLOT = join(import.meta.dirname, '../docs/time-to-p99.svg')
@@ -24,17 +34,15 @@ async function judge(asked: Case, seeds: number, before: readonly Judged[]): Pro
   const found = await plan(asked.question, seeds, () => {})
   const { most } = asked
   const payload = found.payloadBytes
-  const worstRegion = Math.max(0, ...found.borders.map(({ bytes }) => bytes.max))
-  const medians = found.borders.map(({ bytes }) => bytes.median).sort((a, b) => a - b)
-  const medianRegion = medians[Math.floor((medians.length - 1) / 2)] ?? 0
+  const into = intoRegion(found)
   const calm = before.find(({ name }) => name === most.beyondMs?.name)?.plan.timeMs.p99.median
   const beyond = calm === undefined ? undefined : calm + (most.beyondMs?.ms ?? 0)
   const targets = [
     { what: 'p99, ms (median)', most: most.p99Ms ?? beyond, seen: found.timeMs.p99.median },
     { what: 'p99 over line time (median)', most: most.ofLine, seen: found.ofLineTime?.median ?? Number.NaN },
     { what: 'payloads out of the origin (worst)', most: most.origin, seen: found.originBytes.max / payload },
-    { what: 'payloads into a region (worst)', most: most.region, seen: worstRegion / payload },
-    { what: 'payloads into a region (median)', most: most.regionMedian, seen: medianRegion / payload },
+    { what: 'payloads into a region (worst)', most: most.region, seen: into.worst },
+    { what: 'payloads into a region (median)', most: most.regionMedian, seen: into.median },
     {
       what: 'payloads received by a node',
       most: most.received,

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
-import { CASES, MIB, SIX, SMALL_BYTES, THREE } from '../../../bench/planner-cases.ts'
+import { CASES, intoRegion, MIB, SIX, SMALL_BYTES, THREE } from '../../../bench/planner-cases.ts'
 import { MIXED_LINKS, NO_FAILURES } from '../../../src/sim/planner/question.ts'
 
 test.each([
@@ -31,3 +31,9 @@ test.each(['any', 'fastest'] as const)(
     expect(cases.map(({ question }) => question.gateways)).toContain(gateways)
   },
 )
+
+test('what enters a region at the median is judged where it is most, be it one of two', () => {
+  const border = (region: string, median: number, max: number) => ({ region, bytes: { median, min: 1, max } })
+  const borders = [border('eu', 200, 200), border('ap', 100, 300)]
+  expect(intoRegion({ borders, payloadBytes: 100 })).toEqual({ worst: 3, median: 2 })
+})
