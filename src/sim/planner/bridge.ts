@@ -187,7 +187,9 @@ export class Bridge {
   }
 }
 
+/** Its own, or one of the others: all that do not count are one. */
 function believedRank({ seed, failures }: Question, node: number, rank: number): number {
   if (!happens(draw(seed, node, PURPOSE.rank, 0), failures.wrongRank)) return rank
-  return below(draw(seed, node, PURPOSE.rank, 1), RANKS + 1)
+  const wrong = below(draw(seed, node, PURPOSE.rank, 1), RANKS)
+  return wrong < rank ? wrong : wrong + 1
 }

@@ -11,8 +11,10 @@ const CLAIM = FIRST_OF_MODEL + 1
 const PULL = FIRST_OF_MODEL + 3
 
 /** The gateways of two regions, by rank, the first of which feeds the second. */
-function bridge(regions = 2) {
-  const { fleet: two, question, wheel, network, home, away } = twoRegions(2)
+function bridge(regions = 2, wrong?: { readonly wrongRank: number; readonly seed: number }) {
+  const { fleet: two, question: calm, wheel, network, home, away } = twoRegions(2)
+  const { wrongRank = 0, seed = calm.seed } = wrong ?? {}
+  const question = { ...calm, seed, failures: { ...calm.failures, wrongRank } }
   const fleet = { ...two, gateways: two.gateways.slice(0, regions) }
   const pushed: number[] = []
   const model = new Bridge(fleet, question, wheel, network, FIRST_OF_MODEL, {
@@ -101,4 +103,22 @@ test('the first gateway at home claims what a neighbour gave it, too', () => {
   model.onVerified(second, first)
   model.onVerified(first, second)
   expect(new Set(run(CLAIM, LIMITS.bridgeWaitMs - 1).map(({ from }) => from))).toEqual(new Set([first]))
+})
+
+test('whoever takes a wrong rank takes one of the others, each of them as often', () => {
+  /** What a gateway of home takes its rank to be, by what it does: from 3 on it is nobody's to carry. */
+  const taken = (rank: number, seed: number): number => {
+    const { model, home, away, pushed, run } = bridge(2, { wrongRank: 1, seed })
+    model.onVerified(home[rank] as number, away[0] as number)
+    const [told] = run(ANNOUNCE, 900)
+    return pushed.length > 0 ? 0 : told === undefined ? 3 : away.indexOf(told.to)
+  }
+  for (const rank of [0, 1, 2, 3]) {
+    const ranks = Array.from({ length: 90 }, (_, seed) => taken(rank, seed))
+    for (const other of [0, 1, 2, 3]) {
+      const times = ranks.filter((one) => one === other).length
+      if (other === rank) expect(times).toBe(0)
+      else expect(Math.abs(times - 30)).toBeLessThan(15)
+    }
+  }
 })
