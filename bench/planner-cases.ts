@@ -60,7 +60,7 @@ const SMALL_SEEDS = 41
 const SMALL = { origin: 8, region: 2, regionMedian: 1, received: 2.2 }
 const LARGE = { origin: 1.05, region: 1.1, regionMedian: 1.05, received: 1.02, controlShare: 0.003 }
 const BROKEN = { origin: 1.1, region: 1.3, received: 1.05, controlShare: 0.003 }
-/** Silent deaths are found out after half a second. */
+/** Were silent deaths found out after half a second everywhere: other regions take longer, and that is not forgiven. */
 const AFTER_DEATH_MS = 500 + 500
 const MIXED = { links: MIXED_LINKS, gateways: 'fastest' } as const
 

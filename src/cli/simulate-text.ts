@@ -188,7 +188,7 @@ function blocksText(plan: Plan, question: Question): string[] {
     ...(isDeepStrictEqual(failures, NO_FAILURES)
       ? []
       : [
-          'Deaths are found out after 0.5 s: in the program after 0.4 s by who asks that node for a block, by others after up to 75 s.',
+          'Deaths are found out after 0.5 s, over a border after 2 s: in the program 0.4 and 2 s after that node was asked for a block, by others after up to 75 s.',
         ]),
   ]
 }

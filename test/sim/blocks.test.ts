@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
 import type { Made } from '../../src/sim/fleet.ts'
+import { ABROAD_TICKS } from '../../src/sim/planner/deaths.ts'
+import { TICKS_PER_MS } from '../../src/sim/planner/ticks.ts'
 import type { CoreNode } from './core-node.ts'
 import { noise } from './noise.ts'
 import { RegionalFleet, type Shape } from './regional-fleet.ts'
@@ -177,6 +179,35 @@ describe('a large release in a fleet of forty', () => {
       expect(fleet.run(DEADLINE_MS, all(fleet, made)), `seed ${seedNumber}`).toBe(true)
     }
   }, 240_000)
+
+  test('waits over a border for a gateway that dies unseen as long as a plan says, and no longer', () => {
+    for (const seedNumber of [1, 2]) {
+      const fleet = started({ regions: ['eu', 'us'], nodes: 8, seeds: ['eu'], seed: seedNumber })
+      const made = fleet.publish('eu', noise(2 * MIB))
+      const across = () => fleet.blockBytes(fleet.of('eu'), 'us') / sizeOf(made)
+      expect(fleet.run(DEADLINE_MS, () => across() >= 0.25)).toBe(true)
+      const awaitedAt = (node: CoreNode) =>
+        [...node.inbound.values()].filter(({ from }) => from.region === 'us').length
+      const gateways = fleet.gatewaysOf('eu').filter(({ isSeed }) => !isSeed)
+      const [dying] = gateways.sort((a, b) => awaitedAt(b) - awaitedAt(a)) as [CoreNode]
+      expect(awaitedAt(dying)).toBeGreaterThan(1)
+      dying.silent = true
+      const diedMs = fleet.time.nowMs
+      const isIn = (region: string) => () =>
+        [...made.content.keys()].every((digest) => fleet.of(region).some(({ blocks }) => blocks.has(digest)))
+      const abroadMs = ABROAD_TICKS / TICKS_PER_MS
+      // neighbours know it in good time
+      expect(fleet.run(DEADLINE_MS, () => fleet.of('eu').every((n) => n.silent || fleet.runs(n, made)))).toBe(
+        true,
+      )
+      expect(fleet.time.nowMs - diedMs).toBeLessThan(LIMITS.blockSilenceMs)
+      expect(fleet.run(DEADLINE_MS, isIn('us'))).toBe(true)
+      expect(Math.abs(fleet.time.nowMs - diedMs - abroadMs)).toBeLessThan(abroadMs / 10)
+      expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
+      expect(fleet.time.nowMs - diedMs).toBeLessThan(2 * abroadMs)
+      expect(across()).toBeLessThanOrEqual(1.05)
+    }
+  }, 120_000)
 
   test('goes on where a fetcher dies in the middle', () => {
     const fleet = started({ regions: ['eu'], nodes: 40 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { deathsOf } from '../../src/sim/planner/deaths.ts'
+import { ABROAD_TICKS, deathsOf } from '../../src/sim/planner/deaths.ts'
 import { buildFleet } from '../../src/sim/planner/fleet.ts'
 import { LargeRelease } from '../../src/sim/planner/large.ts'
 import { plan } from '../../src/sim/planner/plan.ts'
@@ -36,7 +36,8 @@ const p99 = ({ timesMs }: RunResult): number => quantileOf(timesMs, 0.99)
 const r99 = ({ ofLine }: RunResult): number => quantileOf(ofLine ?? new Float64Array(), 0.99)
 const median = (values: readonly number[]): number => quantileOf(Float64Array.from(values).sort(), 0.5)
 const lineMs = (bytes: number): number => (bytes * 8) / 1e6
-const DETECTED_MS = 500
+/** In other regions, which a dead gateway of home's keeps waiting. */
+const DETECTED_MS = ABROAD_TICKS / TICKS_PER_MS
 /** Half of the longest round trip from the origin. */
 const FAR_MS = 145.3 / 2
 
@@ -138,6 +139,18 @@ test('a tenth of the nodes and the first gateway of every region die', () => {
   const result = run(ask({ failures: { ...NO_FAILURES, churn: 0.1, gateway: true } }))
   expect(p99(result)).toBeLessThanOrEqual(calmMs + DETECTED_MS + 500)
   expectFrugal(result, { origin: 1.1, region: 1.3, received: 1.05 })
+})
+
+test('a gateway of home that dies unseen keeps other regions waiting for as long as the cores wait', () => {
+  const question = ask({ failures: { ...NO_FAILURES, gateway: true } })
+  const [[died] = [0]] = [...deathsOf(question, buildFleet(question))]
+  const dieMs = died / TICKS_PER_MS
+  const result = run(question)
+  expect(result.unfinished).toBe(0)
+  // a third of the nodes are at home
+  expect(quantileOf(result.timesMs, 0.3)).toBeLessThan(dieMs + DETECTED_MS / 2)
+  expect(quantileOf(result.timesMs, 0.5)).toBeGreaterThan(dieMs + DETECTED_MS)
+  expect(p99(result)).toBeLessThan(dieMs + DETECTED_MS + 500)
 })
 
 test('where borders bind, the first gateways die while the release travels, too', () => {

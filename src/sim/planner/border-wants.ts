@@ -56,7 +56,6 @@ export class BorderWants {
   readonly #toAsk = new Map<number, number[]>()
   readonly #waiting = new Map<number, number>()
   readonly #ownWants: OwnWants
-  readonly #lost = new Set<number>()
   readonly #copies: OriginCopies
   /** By home gateway: what others are to bring in, looked through once its own are asked for. */
   readonly #others = new Map<number, number[]>()
@@ -240,16 +239,16 @@ export class BorderWants {
 
   /** Each block once, to whoever asks first; once more where that one is known to be dead, or may well be. */
   #give(to: number, block: number): void {
-    const isLost = (node: number) => this.#lost.has(node)
+    const isLost = (node: number) => this.#entry.isGone(node, 0)
     const holder = this.#copies.judge(to, block, this.#wheel.tick, isLost)
     if (holder === NOBODY) return this.#uploads.promise(ORIGIN, to, block)
     this.#network.control(ORIGIN, to, REDIRECT_BYTES, this.#kinds.redirect, block, holder)
   }
 
-  /** It is known to be dead: nothing is expected from it any more. */
-  lose(node: number): void {
-    this.#lost.add(node)
-    this.#window.lose(node)
+  /** It is known to be dead in its own region, or abroad: nothing is expected from it there any more. */
+  lose(node: number, abroad: boolean): void {
+    this.#entry.lose(node, abroad)
+    if (abroad) this.#window.lose(node)
   }
 
   /**
@@ -259,7 +258,7 @@ export class BorderWants {
   repair(gateway: number, again: boolean): void {
     const region = this.#fleet.regionOf[gateway] as number
     const known = this.#holdings.has(gateway, MANIFEST) ? this.#blocks : MANIFEST + 1
-    const isAllAsked = this.#lost.size === 0 && known === this.#blocks
+    const isAllAsked = !this.#entry.isAnyGone && known === this.#blocks
     if (isAllAsked || this.#holdings.count[gateway] === this.#blocks) return
     const anew: number[] = []
     for (let block = 0; block < known; block++) {
@@ -274,8 +273,10 @@ export class BorderWants {
   #stands(gateway: number, block: number, again: boolean): boolean {
     const place = this.#place(gateway, block)
     const asked = this.#askedOf[place] as number
-    if (this.#askedBy[place] !== gateway || asked === NOBODY || this.#lost.has(asked)) return false
-    return !again || asked === LATER || asked === ORIGIN || this.#fleet.regionOf[gateway] !== 0
+    const region = this.#fleet.regionOf[gateway] as number
+    if (this.#askedBy[place] !== gateway || asked === NOBODY) return false
+    if (this.#entry.isGone(asked, region)) return false
+    return !again || asked === LATER || asked === ORIGIN || region !== 0
   }
 
   #askAnew(gateway: number, blocks: readonly number[]): void {
@@ -329,7 +330,7 @@ export class BorderWants {
 
   /** Its own first, and once these are here, what nobody near has and whoever should bring it in may have died. */
   #askMore(gateway: number): void {
-    if (this.#lost.has(ORIGIN)) return
+    if (this.#entry.isGone(ORIGIN, 0)) return
     const own = this.#toAsk.get(gateway) ?? []
     let waiting = this.#waiting.get(gateway) ?? 0
     while (waiting < IN_FLIGHT && own.length > 0 && this.#ownWants.mayAsk(gateway, waiting)) {
@@ -375,22 +376,22 @@ export class BorderWants {
   /** Whom a region's fetcher asks: upstream's, the origin at home; once that is dead, home asks the other regions in turn. */
   #source(gateway: number, block: number): number {
     const region = this.#fleet.regionOf[gateway] as number
-    if (region !== 0) return this.#inLine(gateway, block, this.#entry.parent(region, block))
-    if (!this.#lost.has(ORIGIN)) return ORIGIN
+    if (region !== 0) return this.#inLine(region, block, this.#entry.parent(region, block))
+    if (!this.#entry.isGone(ORIGIN, 0)) return ORIGIN
     const others = this.#fleet.regions - 1
     for (let n = 0; n < others; n++) {
       const turn = (this.#tries[block] as number) + n
-      const source = this.#inLine(gateway, block, 1 + (turn % others))
+      const source = this.#inLine(region, block, 1 + (turn % others))
       if (source !== NOBODY) return source
     }
     return NOBODY
   }
 
   /** Who is next in line there, behind those that have put it off; the first where nobody is. */
-  #inLine(gateway: number, block: number, there: number): number {
-    const times = this.#putOff[this.#place(gateway, block)] as number
-    const next = this.#entry.fetcher(there, block, times)
-    return next === NOBODY ? this.#entry.fetcher(there, block) : next
+  #inLine(from: number, block: number, there: number): number {
+    const times = this.#putOff[from * this.#blocks + block] as number
+    const next = this.#entry.fetcher(there, block, times, from)
+    return next === NOBODY ? this.#entry.fetcher(there, block, 0, from) : next
   }
 
   #place(node: number, block: number): number {

@@ -1,8 +1,14 @@
 /** Who dies silently while a release in blocks is on its way, and at which tick; of the origin see `origin-death.ts`. */
+import { LIMITS } from '../../limits.ts'
 import { draw, happens, PURPOSE } from './draw.ts'
 import type { Fleet } from './fleet.ts'
 import { type Question, transferMs } from './question.ts'
 import { ticksOfMs } from './ticks.ts'
+
+/** A model's figure: in the program a neighbour that is asked for a block and silent is known to be so after `blockSilenceMs`. */
+export const DETECT_TICKS = ticksOfMs(500)
+/** In other regions: a want may stand there before anything is said. So long after it was asked, in the program. */
+export const ABROAD_TICKS = ticksOfMs(LIMITS.blockSilenceMs + LIMITS.borderSilenceMs + LIMITS.standMs)
 
 export function* deathsOf(
   question: Question,

@@ -19,7 +19,9 @@ export class Entry {
   readonly #lineLength: number
   /** Place (region, block): the region it comes from; home's own is home. */
   readonly #parent: Uint8Array
+  /** Who is known to be dead in the own region, and who in all others. */
   readonly #gone = new Set<number>()
+  readonly #goneAbroad = new Set<number>()
 
   constructor(fleet: Fleet, blocks: number, seed: number) {
     this.#fleet = fleet
@@ -34,14 +36,18 @@ export class Entry {
     }
   }
 
-  /** −1 where no gateway of the region is left. @param skipped so many living ones that are before it in the line */
-  fetcher(region: number, block: number, skipped = 0): number {
+  /**
+   * −1 where no gateway of the region is left.
+   * @param skipped so many living ones that are before it in the line
+   * @param from the region that asks, which knows its own dead sooner than others
+   */
+  fetcher(region: number, block: number, skipped = 0, from = region): number {
     const gateways = this.#fleet.gateways[region] as readonly number[]
     const first = (region * this.#blocks + block) * this.#lineLength
     let before = skipped
     for (let turn = 0; turn < gateways.length; turn++) {
       const gateway = gateways[this.#line[first + turn] as number] as number
-      if (!this.#gone.has(gateway) && before-- === 0) return gateway
+      if (!this.isGone(gateway, from) && before-- === 0) return gateway
     }
     return -1
   }
@@ -50,8 +56,20 @@ export class Entry {
     return this.#parent[region * this.#blocks + block] as number
   }
 
-  lose(gateway: number): void {
-    this.#gone.add(gateway)
+  /** It is known to be dead: in its own region, or in the others. */
+  lose(node: number, abroad: boolean): void {
+    const gone = abroad ? this.#goneAbroad : this.#gone
+    gone.add(node)
+  }
+
+  /** @param from the region that knows it, or does not yet */
+  isGone(node: number, from: number): boolean {
+    const gone = this.#fleet.regionOf[node] === from ? this.#gone : this.#goneAbroad
+    return gone.has(node)
+  }
+
+  get isAnyGone(): boolean {
+    return this.#gone.size > 0
   }
 
   #lineUp(region: number, block: number, key: number, seed: number): void {

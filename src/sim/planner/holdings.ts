@@ -2,11 +2,20 @@
  * Which node holds which block, and what each knows of its neighbours: bitmaps, and beside them the order in which a
  * node got its blocks, so that a HAVE message is only a stretch of that order.
  */
+import { LIMITS } from '../../limits.ts'
 import { draw, PURPOSE } from './draw.ts'
 import { type Fleet, PLACES } from './fleet.ts'
 
 /** The number of the manifest among the blocks: without it a node knows of no other. */
 export const MANIFEST = 0
+
+/** A manifest of one file names each block in so many bytes: digest, size and their framing. */
+const ENTRY_BYTES = 40
+const MANIFEST_BYTES = 110
+
+/** Of a release with so much content. */
+export const manifestBytes = (bytes: number): number =>
+  MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(bytes / LIMITS.maxBlockBytes)
 
 export class Holdings {
   /** Blocks each node holds. */

@@ -10,11 +10,11 @@ import type { BlockSizes } from './border-window.ts'
 import { Brought } from './brought.ts'
 import { Busy } from './busy.ts'
 import { Checks } from './checks.ts'
-import { deathsOf } from './deaths.ts'
+import { ABROAD_TICKS, DETECT_TICKS, deathsOf } from './deaths.ts'
 import { Entry } from './entry.ts'
 import { buildFleet, type Fleet, ORIGIN, PLACES, placeOf } from './fleet.ts'
 import { type Heard, hearOf, withHeader } from './header.ts'
-import { Holdings, MANIFEST } from './holdings.ts'
+import { Holdings, MANIFEST, manifestBytes } from './holdings.ts'
 import { FIRST_OF_MODEL, Network } from './network.ts'
 import { News } from './news.ts'
 import { DOUBT_TICKS } from './origin-copies.ts'
@@ -46,16 +46,12 @@ const REDIRECT = FIRST_OF_MODEL + 14
 const AGAIN = FIRST_OF_MODEL + 15
 const WORKED_ON = FIRST_OF_MODEL + 16
 const PUT_OFF = FIRST_OF_MODEL + 17
+const DETECT_ABROAD = FIRST_OF_MODEL + 18
 
-/** A manifest of one file names each block in so many bytes: digest, size and their framing. */
-const ENTRY_BYTES = 40
-const MANIFEST_BYTES = 110
 const WANT_BYTES = 40
 const BUSY_BYTES = 30
 const TIMEOUT_TICKS = ticksOfMs(LIMITS.blockSilenceMs)
 const AVOID_TICKS = ticksOfMs(LIMITS.avoidPeerMs)
-/** A model's figure: in the program whoever is asked for a block and silent is known to be so after `blockSilenceMs`. */
-const DETECT_TICKS = ticksOfMs(500)
 const REPAIR_TICKS = ticksOfMs(LIMITS.repairMs)
 /** Every fourth look asks again elsewhere: once a second. */
 const AGAIN_EVERY = 4
@@ -106,7 +102,7 @@ export class LargeRelease {
     this.#checks = new Checks(size, (question.host ?? HOST).blockMs)
     const simulated = Math.ceil(question.bytes / content)
     this.#sizes = { simulated, real: Math.min(simulated, realBytes) }
-    this.#manifestBytes = MANIFEST_BYTES + ENTRY_BYTES * Math.ceil(question.bytes / LIMITS.maxBlockBytes)
+    this.#manifestBytes = manifestBytes(question.bytes)
     this.#wheel = new Wheel(size * 16)
     this.#network = new Network(
       this.#fleet,
@@ -176,7 +172,7 @@ export class LargeRelease {
 
   #handle(): void {
     const { kind, a: node, b: from, c, d } = this.#wheel
-    if (kind === DETECT) return this.#detect(node)
+    if (kind === DETECT || kind === DETECT_ABROAD) return this.#detect(node, kind === DETECT_ABROAD)
     if (this.#dead[node] === 1 && kind !== WANT) return
     // Nobody answers: who asked finds out by the clock.
     if (this.#dead[node] === 1)
@@ -340,12 +336,19 @@ export class LargeRelease {
       if (placeOf(this.#fleet, to, node) !== -1)
         this.#wheel.push(tick + TIMEOUT_TICKS, TIMEOUT, to, node, what, 0)
     this.#wheel.push(tick + DETECT_TICKS, DETECT, node, 0, 0, 0)
+    this.#wheel.push(tick + ABROAD_TICKS, DETECT_ABROAD, node, 0, 0, 0)
   }
 
-  /** Everyone concerned sees that a node is dead. */
-  #detect(gone: number): void {
-    this.#border.lose(gone)
-    this.#entry.lose(gone)
+  /** Everyone concerned sees that a node is dead: its own region, or the others. */
+  #detect(gone: number, abroad: boolean): void {
+    this.#border.lose(gone, abroad)
+    if (!abroad) this.#loseNear(gone)
+    if (gone === ORIGIN || this.#fleet.gateways.some((gateways) => gateways.includes(gone)))
+      for (const gateway of this.#fleet.gateways.flat())
+        if (this.#dead[gateway] === 0) this.#border.repair(gateway, false)
+  }
+
+  #loseNear(gone: number): void {
     this.#shares.onDeath(gone)
     for (let at = gone * PLACES; at < (gone + 1) * PLACES; at++) {
       const node = this.#fleet.neighbours[at] as number
@@ -356,9 +359,6 @@ export class LargeRelease {
       this.#holdings.forget(node, edge - node * PLACES)
       this.#choose(node)
     }
-    if (gone === ORIGIN || this.#fleet.gateways.some((gateways) => gateways.includes(gone)))
-      for (const gateway of this.#fleet.gateways.flat())
-        if (this.#dead[gateway] === 0) this.#border.repair(gateway, false)
   }
 
   #repair(gateway: number, round: number): void {

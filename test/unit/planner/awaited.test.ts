@@ -21,7 +21,7 @@ function gateway(upBits: number, more: { sole?: true } = {}) {
     BLOCKS,
     KINDS.putOff,
   )
-  if (more.sole) for (const other of home.slice(1)) entry.lose(other)
+  if (more.sole) for (const other of home.slice(1)) entry.lose(other, false)
   return {
     ...{ awaited, holdings, uploads, at, near, from, served },
     want: (...blocks: number[]) => {

@@ -34,10 +34,17 @@ test('a want that is put off goes to the next in line, and then to the third', (
 
 test('those known to be dead are none of these; where nobody else is left it is the first', () => {
   const { line, after, entry } = asker()
-  entry.lose(line[1] as number)
+  entry.lose(line[1] as number, true)
   expect(after(line[0] as number, 1)).toEqual([line[2]])
-  entry.lose(line[3] as number)
+  entry.lose(line[3] as number, true)
   expect(after(line[2] as number, 2)).toEqual([line[0]])
+})
+
+test('nor are those that their own region alone knows to be dead left out', () => {
+  const { line, after, entry } = asker()
+  entry.lose(line[1] as number, false)
+  expect(entry.fetcher(0, BLOCK, 1)).toBe(line[2])
+  expect(after(line[0] as number, 1)).toEqual([line[1]])
 })
 
 test('not where it has come, or was asked of another, meanwhile', () => {

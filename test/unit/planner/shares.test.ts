@@ -73,7 +73,7 @@ test('and again where another gateway of its region died, whose share it has now
   shareOf(node).map(get)
   expect(shares.most(node)).toBe(PLACES)
   for (const gone of home.slice(1)) {
-    entry.lose(gone)
+    entry.lose(gone, false)
     shares.onDeath(gone)
   }
   expect(shares.most(node)).toBe(LIMITS.maxWantsPerSeed)
