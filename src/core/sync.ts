@@ -18,7 +18,7 @@ import type { OrderedRelease, Stage } from './stage.ts'
 import type { Step } from './step.ts'
 import { answerDigests, answerEntries } from './sync/answer.ts'
 import { SyncIndex } from './sync/channel-index.ts'
-import { choosePeers, coversAll, type Due, storesDue } from './sync/choice.ts'
+import { choosePeers, coversAll, type Due, longestSilent, storesDue } from './sync/choice.ts'
 import { ComparedPeers, isCompared } from './sync/first-compares.ts'
 import {
   answerSync,
@@ -29,6 +29,7 @@ import {
   messageBudget,
   nextOffers,
   offerLive,
+  pushesMore,
   type SyncPeer,
   takeNewSalt,
 } from './sync/peer.ts'
@@ -41,9 +42,6 @@ const BEACON_PATIENCE_MS = 750
 /** Questions in a row without an answer that end a connection on which nothing comes, and one on which other things do. */
 export const MAX_UNANSWERED = 2
 export const MAX_UNANSWERED_ALIVE = 5
-/** After a black hole: who else has been silent for so long? */
-const SILENT_MS = 10_000
-const PROBES = 4
 export const DEAF_MS = 1_000
 /**
  * So many of what is known count as one that comes to nothing: two peers that give the same at once are both honest, but
@@ -242,20 +240,27 @@ export class Sync implements Stage {
   ): void {
     const { index } = this.#context
     switch (message.type) {
-      case 'digests':
-        if (!answerDigests(step, journey, from, id, message, index, this.#beacons.marks())) return
+      case 'digests': {
+        const of = answerDigests(step, journey, from, id, message, index, this.#beacons.marks())
+        if (of === 'refused') return
         if (message.root > journey.root().version) journey.askAhead(step, from.peer)
+        this.#rounds.get(from.peer)?.asked()
+        if (of === 'behind') this.#start(step, journey, from)
         return
+      }
       case 'entries':
         answerEntries(step, journey, from, id, message, index)
         return
-      case 'push':
+      case 'push': {
+        let isNews = false
         for (const envelope of message.envelopes) {
           if (!this.#peers.has(from.peer)) break
-          this.#ingest(step, journey, from, envelope)
+          isNews = this.#ingest(step, journey, from, envelope).isNews || isNews
         }
+        if (isNews && pushesMore(step, from, message.envelopes)) this.#start(step, journey, from)
         answerSync(step, id, { type: 'noted' })
         return
+      }
       case 'beacons': {
         const beacons = this.#beacons.newerThan(message.have, messageBudget(this.#config.limits))
         answerSync(step, id, { type: 'beacons', beacons })
@@ -303,6 +308,7 @@ export class Sync implements Stage {
   }
 
   #start(step: Step, journey: Journey, peer: SyncPeer): void {
+    if (this.#rounds.has(peer.peer) || !this.#peers.has(peer.peer)) return
     this.#rounds.set(peer.peer, new Round(step, journey, peer, this.#context))
   }
 
@@ -360,7 +366,7 @@ export class Sync implements Stage {
     if (!this.#peers.has(peer.peer)) return
     peer.unanswered += 1
     if (peer.unanswered < (alive ? MAX_UNANSWERED_ALIVE : MAX_UNANSWERED)) {
-      if (!this.#rounds.has(peer.peer)) this.#start(step, journey, peer)
+      this.#start(step, journey, peer)
       return
     }
     const text = `no answer to sync, ${peer.unanswered} times (${code}); the connection is closed and dialled anew`
@@ -373,12 +379,8 @@ export class Sync implements Stage {
 
   /** Where one connection has died silently, others may have: ask those that were silent longest. */
   #probe(step: Step, journey: Journey): void {
-    const silent = [...this.#peers.values()]
-      .filter(
-        ({ peer, heardMonoMs }) => step.now.monoMs - heardMonoMs >= SILENT_MS && !this.#rounds.has(peer),
-      )
-      .sort((a, b) => a.heardMonoMs - b.heardMonoMs)
-    for (const peer of silent.slice(0, PROBES)) this.#start(step, journey, peer)
+    const idle = [...this.#peers.values()].filter(({ peer }) => !this.#rounds.has(peer))
+    for (const peer of longestSilent(idle, step.now.monoMs)) this.#start(step, journey, peer)
   }
 
   /** One push at a time, and none beside a comparison: two streams would be one too many for the other side. */

@@ -12,6 +12,7 @@ import {
   intoMessages,
   mayOffer,
   messageBudget,
+  namesNewer,
   releasesOf,
   runBudget,
   type SyncPeer,
@@ -21,22 +22,27 @@ type Asked<T extends SyncRequest['type']> = Extract<SyncRequest, { readonly type
 /** A channel named in a reply. */
 const LACK_BYTES = 8
 
-/** False: refused, and nothing it says is looked at. */
+/**
+ * `refused`: nothing it says is looked at. `behind`: of a new connection most of what both store is not the same, and the
+ * other has newer beacons, so it is probably we who were cut off: to ask for all that is quicker than to have it pushed.
+ */
 export function answerDigests(
   step: Step,
   journey: Journey,
   from: SyncPeer,
   id: RequestId,
-  { salt, digest, buckets }: Asked<'digests'>,
+  { salt, digest, buckets, beacons: theirBeacons }: Asked<'digests'>,
   index: SyncIndex,
   beacons: readonly BeaconMark[],
-): boolean {
+): 'refused' | 'answered' | 'behind' {
   if (!from.comparisons.take(step.now.monoMs)) {
     const text = 'too many comparisons a second'
     answerSync(step, id, { type: 'refused', code: 'LIMIT_RATE', text, retryAfterMs: 1_000 })
-    return false
+    return 'refused'
   }
+  const isFirst = from.theirSalt === undefined
   from.theirSalt = salt
+  from.lacking = 0
   from.cameEmpty ||= buckets.every((group) => group === NOTHING)
   const view = index.view(journey, from.patterns, step.now.monoMs)
   const own = view.digests(salt)
@@ -47,7 +53,8 @@ export function answerDigests(
   const digests = view.subDigests(salt, differing, subs)
   const root = journey.root().version
   answerSync(step, id, { type: 'differ', root, beacons, subs, buckets: differing, digests })
-  return true
+  const isMost = differing.length > BUCKETS / 2
+  return isFirst && isMost && namesNewer(theirBeacons, beacons) ? 'behind' : 'answered'
 }
 
 /**
@@ -109,6 +116,7 @@ export function answerEntries(
   // Channels that only the asker knows.
   for (const [key, [entry]] of theirs)
     if (!known.has(key) && mayOffer(step, from, key, { mine: undefined, theirs: entry, root })) lacks.add(key)
+  from.lacking += lacks.size
   sendRun(step, id, envelopes, [...lacks])
 }
 

@@ -6,6 +6,9 @@ import type { SyncPeer } from './peer.ts'
 
 /** Peers compared with in one turn, where one does not store every channel that is due. */
 const MAX_AT_ONCE = 4
+/** After a black hole: who else has been silent for so long? */
+const SILENT_MS = 10_000
+const PROBES = 4
 
 /** A channel known here, or a pattern of our own: of what it matches we may know nothing yet. */
 export type Due = { readonly channel: Channel } | { readonly pattern: Pattern }
@@ -43,3 +46,10 @@ export function choosePeers(
   const any = peers[Math.floor(random() * peers.length)]
   return chosen.length === 0 && any !== undefined ? [any] : chosen
 }
+
+/** A few, those silent longest first. */
+export const longestSilent = (peers: readonly SyncPeer[], monoMs: number): readonly SyncPeer[] =>
+  peers
+    .filter(({ heardMonoMs }) => monoMs - heardMonoMs >= SILENT_MS)
+    .sort((a, b) => a.heardMonoMs - b.heardMonoMs)
+    .slice(0, PROBES)

@@ -61,6 +61,8 @@ export interface SyncPeer {
   salt: Uint8Array
   readonly newSalts: Bucket
   theirSalt: Uint8Array | undefined
+  /** Channels of which it was told, in its last comparison, that we may lack something: it pushes that. */
+  lacking: number
   /** Requests in a row that went unanswered. */
   unanswered: number
   heardMonoMs: number
@@ -100,6 +102,7 @@ export function createSyncPeer(
     salt: saltFrom(random),
     newSalts: createBucket(1_000 / REOFFER_MAX_MS, NEW_SALTS),
     theirSalt: undefined,
+    lacking: 0,
     unanswered: 0,
     heardMonoMs: step.now.monoMs,
     offered: new LatestMap(limits.maxChannels),
@@ -194,6 +197,13 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
   return messages
 }
 
+/** Of a push of its comparison: it took no more envelopes as long as the longest, and we may lack more than these. */
+export function pushesMore({ config }: Step, from: SyncPeer, envelopes: readonly Uint8Array[]): boolean {
+  const sizes = envelopes.map(budgeted)
+  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  return from.lacking > sizes.length && bytes + Math.max(...sizes) > messageBudget(config.limits)
+}
+
 /** Of what is offered as much as one message takes, which the peer counts as knowing from now on. */
 export function nextOffers(
   peer: SyncPeer,
@@ -235,6 +245,12 @@ function patienceMs({ syncDeadlineMs }: Limits, { unanswered }: SyncPeer): numbe
 
 export function answerSync(step: Step, id: RequestId, message: SyncReply): void {
   step.emit({ kind: 'reply', id, reply: { protocol: 'sync', message } })
+}
+
+/** Some of these are of newer beacons than are known here. */
+export function namesNewer(marks: readonly BeaconMark[], known: readonly BeaconMark[]): boolean {
+  const own = new Map(known.map(({ key, at }) => [key, at]))
+  return marks.some(({ key, at }) => at > (own.get(key) ?? 0))
 }
 
 /** Beacons as sync sees them; the stage that judges them keeps the book. */

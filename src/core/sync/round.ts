@@ -17,6 +17,7 @@ import {
   type BeaconBook,
   intoMessages,
   messageBudget,
+  namesNewer,
   releasesOf,
   runBudget,
   type SyncPeer,
@@ -69,6 +70,7 @@ export class Round {
   readonly #received = new Set<ReleaseId>()
   readonly #lacks = new Set<ShortHash>()
   #pushes: Uint8Array[][] = []
+  #isAsked = false
 
   constructor(step: Step, journey: Journey, peer: SyncPeer, context: RoundContext) {
     this.with = peer
@@ -120,6 +122,12 @@ export class Round {
       return this.#takeRun(step, journey, message)
     if (message.type === 'noted' && this.#phase === 'push') return this.#nextPush(step)
     return 'broken'
+  }
+
+  /** The other compares, too: what it lacks comes sooner as a run, for which it asks, than in pushes one by one. */
+  asked(): void {
+    this.#isAsked = true
+    this.#pushes = []
   }
 
   /** No answer. A failed run of roots ends the run, not the round. */
@@ -199,9 +207,7 @@ export class Round {
 
   #askBeacons(step: Step, journey: Journey): RoundState {
     const have = this.#context.beacons.marks()
-    const known = new Map(have.map(({ key, at }) => [key, at]))
-    if (!this.#theirBeacons.some(({ key, at }) => at > (known.get(key) ?? 0)))
-      return this.#nextEntries(step, journey)
+    if (!namesNewer(this.#theirBeacons, have)) return this.#nextEntries(step, journey)
     this.#phase = 'beacons'
     this.request = askSync(step, this.with, { type: 'beacons', have })
     return 'going'
@@ -264,7 +270,7 @@ export class Round {
         if (envelope !== undefined) envelopes.push(envelope)
       }
     }
-    this.#pushes = intoMessages(envelopes, step.config.limits)
+    if (!this.#isAsked) this.#pushes = intoMessages(envelopes, step.config.limits)
     return this.#nextPush(step)
   }
 

@@ -6,8 +6,8 @@ import type { ChannelFacts, Ingested } from '../../../src/core/journey.ts'
 import type { BeaconBook } from '../../../src/core/sync/peer.ts'
 import { createSync, type Sync } from '../../../src/core/sync.ts'
 import type { Limits } from '../../../src/limits.ts'
-import type { Channel, FleetId, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
-import type { AnyReply, AnyRequest } from '../../../src/model/messages.ts'
+import type { Channel, FleetId, KeyId, Name, Pattern, PeerId, ReleaseId } from '../../../src/model/ids.ts'
+import type { AnyReply, AnyRequest, BeaconMark } from '../../../src/model/messages.ts'
 import type { Release } from '../../../src/model/release.ts'
 import { Bench, hex, limitsOf } from './fakes.ts'
 
@@ -17,6 +17,27 @@ export const NO_BEACONS: BeaconBook = {
   take: () => undefined,
   takeDiffers: () => false,
   lacks: () => false,
+}
+
+/** A signed beacon of 10,000 channels: 64 pages. */
+const BEACON_BYTES = 2_479
+
+/** Beacons of three seeds, of this moment. */
+export function threeBeacons(at: number): BeaconBook {
+  const marks = new Map<KeyId, BeaconMark>()
+  for (const digit of '123') marks.set(hex(digit) as KeyId, { key: hex(digit) as KeyId, at })
+  return {
+    ...NO_BEACONS,
+    marks: () => [...marks.values()],
+    newerThan: (have) =>
+      [...marks.values()]
+        .filter(({ key, at: own }) => !have.some((mark) => mark.key === key && mark.at >= own))
+        .map((mark) => utf8.encode(JSON.stringify(mark).padEnd(BEACON_BYTES))),
+    take: (_step, _journey, envelope) => {
+      const mark: BeaconMark = JSON.parse(new TextDecoder().decode(envelope))
+      marks.set(mark.key, mark)
+    },
+  }
 }
 
 const utf8 = new TextEncoder()
@@ -69,6 +90,8 @@ export class ToyNode {
   readonly patterns: readonly Pattern[]
   /** It is a seed, as its peers see it. */
   submit = false
+  /** Releases that it took in. */
+  news = 0
 
   constructor(
     id: string,
@@ -88,6 +111,7 @@ export class ToyNode {
     const answer = this.orderSilently(toy, durable)
     const { verdict } = answer
     if (verdict === 'NEW' || verdict === 'TWIN') {
+      this.news += 1
       const source = { via: 'gossip', peer: undefined } as const
       const ordered = { ...madeOf(toy), verdict, stored: true, source } as const
       this.bench.run((step, journey) => this.sync.onOrdered(step, journey, ordered))
@@ -137,38 +161,48 @@ export class ToyNode {
 }
 
 export interface Talk {
-  /** Bytes of requests and replies, envelopes inside not counted. */
+  /** Bytes of requests and replies, envelopes and beacons inside not counted. */
   digestBytes: number
+  beaconBytes: number
   requests: string[]
   envelopes: number
+  /** Round trips, from the first word on, until the last envelope that was news. */
+  trips: number
   largest: number
   /** Bytes of each run of replies, in order: all replies to one request. */
   runs: number[]
 }
 
+const FIRST_ID = 10_000
+
 /** Carries every request over and every reply back until nobody says anything. */
 export function talk(from: ToyNode, to: ToyNode, effects: readonly Effect[]): Talk {
-  const said: Talk = { digestBytes: 0, requests: [], envelopes: 0, largest: 0, runs: [] }
-  const queue = effects.map((effect) => ({ effect, by: from, other: to }))
+  const said: Talk = {
+    ...{ digestBytes: 0, beaconBytes: 0, envelopes: 0, trips: 0, largest: 0 },
+    ...{ requests: [], runs: [] },
+  }
+  const queue = effects.map((effect) => ({ effect, by: from, other: to, way: 1 }))
   const askers = new Map<string, number>()
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const { effect, by, other } = next
+    const { effect, by, other, way } = next
+    const { news } = other
     let more: Effect[] = []
     if (effect.kind === 'request') {
       const request = count(said, effect.request, by)
-      const id = said.requests.length + 10_000
+      const id = said.requests.length + FIRST_ID
       askers.set(`${other.id} ${id}`, effect.id)
       more = other.bench.run((step, journey) => {
         other.sync.onRequest(step, journey, { kind: 'request', id, peer: by.id, request })
       })
     } else if (effect.kind === 'reply') {
-      const reply = countReply(said, effect.reply, by)
+      const reply = countReply(said, effect.reply, by, effect.id)
       const id = askers.get(`${by.id} ${effect.id}`) ?? 0
       more = other.bench.run((step, journey) => {
         other.sync.onReply(step, journey, id, reply)
       })
     }
-    queue.push(...more.map((made) => ({ effect: made, by: other, other: by })))
+    if (other.news > news) said.trips = way / 2
+    queue.push(...more.map((made) => ({ effect: made, by: other, other: by, way: way + 1 })))
   }
   return said
 }
@@ -180,16 +214,21 @@ function count(said: Talk, { protocol, message }: AnyRequest, { bench }: ToyNode
   return decodeRequest(protocol, bytes, bench.config.limits)
 }
 
-function countReply(said: Talk, { protocol, message }: AnyReply, { bench }: ToyNode): AnyReply {
+function countReply(said: Talk, { protocol, message }: AnyReply, { bench }: ToyNode, id: number): AnyReply {
   const bytes = encodeReply(protocol, message)
-  said.runs[said.requests.length - 1] = (said.runs[said.requests.length - 1] ?? 0) + bytes.length
+  const request = id - FIRST_ID - 1
+  said.runs[request] = (said.runs[request] ?? 0) + bytes.length
+  const beacons = message.type === 'beacons' ? lengthOf(message.beacons) : 0
+  said.beaconBytes += beacons
+  said.digestBytes -= beacons
   weigh(said, bytes, 'envelopes' in message ? message.envelopes : [])
   return decodeReply(protocol, bytes, bench.config.limits)
 }
 
+const lengthOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { length }) => sum + length, 0)
+
 function weigh(said: Talk, bytes: Uint8Array, envelopes: readonly Uint8Array[]): void {
-  const inside = envelopes.reduce((sum, { length }) => sum + length, 0)
-  said.digestBytes += bytes.length - inside
+  said.digestBytes += bytes.length - lengthOf(envelopes)
   said.envelopes += envelopes.length
   said.largest = Math.max(said.largest, bytes.length)
 }

@@ -5,8 +5,8 @@ import { bucketOf } from '../../../src/core/sync/digests.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import { join, later, ToyNode } from './dialogue.ts'
 
-/** Of each 239 entries fit; so few channels make one sub-bucket a bucket. */
-const limits = { maxSyncMessageBytes: 4_096 }
+/** Of each 292 entries fit, or three envelopes; so few channels make one sub-bucket a bucket. */
+const limits = { maxSyncMessageBytes: 5_000 }
 const crowd = Array.from({ length: 300 * 64 * 2 }, (_, number) => `team/app-${number}` as Channel)
   .map((channel) => ({ channel, hash: channelHash(channel) }))
   .filter(({ hash }) => bucketOf(hash) === 5)
