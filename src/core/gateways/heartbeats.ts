@@ -22,6 +22,8 @@ export interface Known extends Standing {
   readonly admission: Admission
   /** Negative infinity: its connection broke, and nothing was heard of it since. */
   readonly heardMonoMs: number
+  /** How many of its last words came as soon after those before as they do where a border is known. */
+  readonly brisk: number
 }
 
 export type HeartbeatVerdict =
@@ -60,6 +62,9 @@ export function gatewaysAmong(live: readonly Standing[], count: number): readonl
     .slice(0, count)
     .map(({ peer }) => peer)
 }
+
+/** Whoever knows no border waits twice `heartbeatMs` at least; only who starts says two words sooner after one another. */
+export const isBrisk = (gapMs: number, { heartbeatMs }: Limits): boolean => gapMs < heartbeatMs * 1.5
 
 /** What one peer may bring is a part of what is looked at: it can invent as many as it likes. */
 export const SHARES = 8
@@ -119,14 +124,14 @@ export class Heartbeats {
 
   /** Heard within `liveMs`, in order of standing. */
   live(region: string, monoMs: number, liveMs: number): readonly Known[] {
-    const since = monoMs - liveMs
     const known = [...(this.#regions.get(region)?.values() ?? [])]
-    return known.filter(({ heardMonoMs }) => heardMonoMs > since).sort(byStanding)
+    return known.filter((one) => one.heardMonoMs > monoMs - this.#liveMs(one, liveMs)).sort(byStanding)
   }
 
   isLive(peer: PeerId, monoMs: number, liveMs: (region: string) => number): boolean {
     const known = this.find(peer)
-    return known !== undefined && known.heardMonoMs > monoMs - liveMs(known.heartbeat.region)
+    if (known === undefined) return false
+    return known.heardMonoMs > monoMs - this.#liveMs(known, liveMs(known.heartbeat.region))
   }
 
   regions(): readonly string[] {
@@ -155,7 +160,7 @@ export class Heartbeats {
     if (known === undefined) return
     if (known.heartbeat.region !== region) return this.lost(peer)
     if (known.heardMonoMs !== Number.NEGATIVE_INFINITY) return
-    if (Math.abs(now.wallMs - known.heartbeat.at) < liveMs(known.heartbeat.region))
+    if (Math.abs(now.wallMs - known.heartbeat.at) < this.#liveMs(known, liveMs(region)))
       this.#heard(peer, now.monoMs)
   }
 
@@ -174,6 +179,12 @@ export class Heartbeats {
   forget(peer: PeerId): void {
     for (const [region, peers] of this.#regions)
       if (peers.delete(peer) && peers.size === 0) this.#regions.delete(region)
+  }
+
+  /** A node that hears of no other region may be in one whose gateways do: they say it by how often they speak. */
+  #liveMs({ brisk, heartbeat }: Known, liveMs: number): number {
+    const isAtBorder = brisk > 1 && heartbeat.region === this.#region
+    return isAtBorder ? Math.min(liveMs, this.#limits.heartbeatLiveMs) : liveMs
   }
 
   #heard(peer: PeerId, heardMonoMs: number): void {
@@ -204,9 +215,11 @@ export class Heartbeats {
       before !== undefined && saysSame(before.heartbeat, heartbeat) ? before.admission : admitted(heartbeat)
     if (admission === undefined) return { kind: 'ignored' }
     if (before !== undefined && before.heartbeat.region !== region) this.forget(peer)
+    const gapMs = at - (before?.heartbeat.at ?? Number.NEGATIVE_INFINITY)
     const known: Known = {
       ...{ peer, stopgap: heartbeat.stopgap, weight: weight(region, peer) },
       ...{ heartbeat, bytes, key, admission, heardMonoMs: now.monoMs },
+      brisk: isBrisk(gapMs, this.#limits) ? (before?.brisk ?? 0) + 1 : 0,
     }
     if (!this.#put(known, now)) return { kind: 'ignored' }
     return { kind: 'fresh', heartbeat, isNew: before === undefined }

@@ -3,6 +3,7 @@ import type { Stopgap } from '../../model/heartbeat.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Now } from '../events.ts'
 import { momentAfter } from './heartbeat-pace.ts'
+import { isBrisk } from './heartbeats.ts'
 
 /** Who can say nothing (no address yet, or no room beside its certificate) tries again so much later: each try is signed. */
 const UNSAID_MS = 5_000
@@ -66,7 +67,10 @@ export class OwnWord {
       return undefined
     }
     const jitter = 0.9 + this.#config.random() / 5
-    this.#said = { count: this.#said.count + 1, at, monoMs, jitter }
+    // Who has known a border slows down step by step, as who starts does: others see it before they take it for dead.
+    const isSoon = isBrisk(monoMs - this.#said.monoMs, this.#config.limits)
+    const steps = isSoon ? Math.min(this.#said.count, 1) : this.#said.count
+    this.#said = { count: steps + 1, at, monoMs, jitter }
     this.#word = { bytes, stopgap }
     return bytes
   }

@@ -96,6 +96,7 @@ it('once none is left this node says that it stands as often as before, until no
   const { farHeartbeatLiveMs, heartbeatMs, heartbeatSkewMs, calmHeartbeatMs } = LIMITS
   const untilMs = heartbeatSkewMs + farHeartbeatLiveMs - heartbeatMs
   expect(said(pass(untilMs)).length).toBeGreaterThanOrEqual(untilMs / heartbeatMs - 1)
+  pass(2 * calmHeartbeatMs)
   expect(said(pass(calmHeartbeatMs)).length).toBeLessThanOrEqual(2)
 })
 
@@ -117,6 +118,46 @@ it('it counts for three times as long as one of the own region', () => {
   expect(counts(LIMITS.farHeartbeatLiveMs - 1)).toEqual({ near: false, far: true, stands: true })
   // None of another region is left, and one of a fleet without borders counts for minutes.
   expect(counts(LIMITS.farHeartbeatLiveMs)).toMatchObject({ near: true })
+})
+
+/** It hears NEAR after each of so many milliseconds, and not of FAR. */
+function hears(...gapsMs: readonly number[]): void {
+  for (const ms of gapsMs) {
+    pass(ms)
+    bench.run((step, journey) => {
+      gateways.onControl(step, journey, 'heartbeat', signed('near'), NEAR)
+    })
+  }
+}
+const countsNear = (afterMs: number): boolean => {
+  pass(afterMs)
+  return gateways.of('eu').includes(NEAR)
+}
+/** For longer than one of another region says that there is a border. */
+const BRISK = Array.from({ length: 12 }, () => LIMITS.heartbeatMs)
+
+it('one of the own region that speaks as at a border counts no longer for it, also where none is known any more', () => {
+  hears(...BRISK)
+  expect(countsNear(LIMITS.heartbeatLiveMs - 1)).toBe(true)
+  expect(countsNear(1)).toBe(false)
+  expect(gateways.stands(NEAR)).toBe(false)
+})
+
+it('and for minutes once it has slowed down, or where it was heard twice within seconds, as one that starts is', () => {
+  hears(...BRISK, 2 * LIMITS.heartbeatMs)
+  expect(countsNear(2 * LIMITS.calmHeartbeatMs)).toBe(true)
+  hears(1, LIMITS.heartbeatMs)
+  expect(countsNear(2 * LIMITS.calmHeartbeatMs)).toBe(true)
+})
+
+it('this node slows down step by step, so that nobody takes it for dead meanwhile', () => {
+  pass(10_000)
+  lose()
+  const { farHeartbeatLiveMs, heartbeatMs, heartbeatSkewMs, calmHeartbeatMs } = LIMITS
+  const moments = said(pass(heartbeatSkewMs + farHeartbeatLiveMs + 4 * calmHeartbeatMs)).map(({ at }) => at)
+  const gaps = moments.slice(1).map((at, index) => at - (moments[index] ?? 0))
+  const steps = gaps.slice(gaps.lastIndexOf(heartbeatMs))
+  expect(steps.slice(0, 6)).toEqual([1, 2, 4, 8, 16, 24].map((times) => times * heartbeatMs))
 })
 
 /** Whom it asks for all they know, as time goes on. */
