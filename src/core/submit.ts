@@ -88,7 +88,7 @@ export class Submit implements Stage {
     this.#config = config
     this.#checks = checks
     this.#leases = new LeaseTable(limits.maxLeases)
-    this.#lender = new Lender(this.#leases)
+    this.#lender = new Lender(this.#leases, config)
     this.#acknowledge = new Acknowledge(limits)
     this.#asks = createBuckets(limits.publishAsksPerSecond, limits.publishAsksBurst, MAX_HOSTS)
     this.#denials = new Denials(limits)

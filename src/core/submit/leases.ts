@@ -50,11 +50,16 @@ export class LeaseTable {
    * here take none of it: they are as many as the uploads.
    */
   hasRoomFor(peer: PeerId, named: ReadonlySet<PeerId>): boolean {
-    const lent = [...this.#byPlace.values()].flatMap(({ record: { holder } }) => holder ?? [])
-    const toPeer = lent.filter((holder) => holder === peer).length
-    const toUnnamed = lent.filter((holder) => !named.has(holder)).length
+    let [lent, toPeer, toUnnamed] = [0, 0, 0]
+    for (const { record } of this.#byPlace.values()) {
+      const { holder } = record
+      if (holder === undefined) continue
+      lent += 1
+      if (holder === peer) toPeer += 1
+      if (!named.has(holder)) toUnnamed += 1
+    }
     return (
-      lent.length < this.#maxLeases &&
+      lent < this.#maxLeases &&
       toPeer * SHARES_LENT < this.#maxLeases &&
       (named.has(peer) || toUnnamed * 2 < this.#maxLeases)
     )

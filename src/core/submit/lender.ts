@@ -2,6 +2,7 @@
 import type { Code } from '../../errors.ts'
 import { replaces } from '../../model/clock.ts'
 import type { PeerId, ReleaseId } from '../../model/ids.ts'
+import type { CoreConfig } from '../config.ts'
 import type { RequestId, Ticket } from '../events.ts'
 import type { Ingested, Journey } from '../journey.ts'
 import { isAdmitted, type Session } from '../session.ts'
@@ -31,10 +32,12 @@ export const MAX_ASKING = 16
 
 export class Lender {
   readonly #table: LeaseTable
+  readonly #named: ReadonlySet<PeerId>
   readonly #written = new Map<Ticket, Written>()
 
-  constructor(table: LeaseTable) {
+  constructor(table: LeaseTable, config: Pick<CoreConfig, 'seeds' | 'self'>) {
     this.#table = table
+    this.#named = namedSeeds(config)
   }
 
   lend(
@@ -63,7 +66,7 @@ export class Lender {
       answer(step, id, { type: 'noted' })
       return
     }
-    if (!this.#table.hasRoomFor(peer, namedSeeds(step.config))) {
+    if (!this.#table.hasRoomFor(peer, this.#named)) {
       refuse(step, id, peer, { code: 'LIMIT_RATE', text: 'too many leases', retryAfterMs: 10_000 })
       return
     }
