@@ -10,6 +10,7 @@ import type { Now } from '../events.ts'
 import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
 import type { FetchJob } from './job.ts'
+import { IN_VAIN_MS } from './own-pace.ts'
 import { mostNear, type OwnPart, OwnParts } from './own-part.ts'
 import { type Patience, type Way, wayTo } from './patience.ts'
 import { Ranking } from './ranking.ts'
@@ -196,13 +197,17 @@ export class Chooser {
     if (isHome) yield* this.#takeOver(job, own, around, now, going)
   }
 
-  /** What it brought in others have by now, but for a part; or there is nobody here who wants it. */
+  /** What it brought in others have by now, but for a part; or there is nobody here who wants it, for all that is known. */
   #mayBringIn(job: FetchJob, own: OwnPart, { sessions }: Around, underWay: number, { monoMs }: Now): boolean {
-    if (!sessions.some(({ peer }) => this.#near.has(peer))) return true
+    if (!sessions.some(({ peer }) => this.#near.has(peer) && !this.#sources.takesNothing(peer))) return true
     const holders = this.#sources.of(job.release.id)
     const isElsewhere = (digest: Digest) =>
       holders.announced(job.place(digest) as number, this.#sources.counts)
-    return job.ownPace.mayAsk({ own: own.size, underWay, now: monoMs }, isElsewhere)
+    const mayAsk = job.ownPace.mayAsk({ own: own.size, underWay, now: monoMs }, isElsewhere)
+    const sinceMonoMs = monoMs - IN_VAIN_MS
+    for (const { peer, sinceMonoMs: linkedMonoMs } of job.ownPace.isInVain ? sessions : [])
+      if (linkedMonoMs <= sinceMonoMs && this.#near.has(peer)) this.#sources.tookNothing(peer, sinceMonoMs)
+    return mayAsk
   }
 
   /**

@@ -38,6 +38,11 @@ export class OwnPace<Block> {
     this.#inVain = inVain
   }
 
+  /** One was with it alone for so long. */
+  get isInVain(): boolean {
+    return this.#isInVain
+  }
+
   brought(block: Block, now: number): void {
     const most = this.#isInVain ? MOST_IN_VAIN : MOST
     for (const oldest of this.#alone.keys()) {

@@ -28,6 +28,8 @@ interface Conduct {
   owesSinceMonoMs: number | undefined
   /** When it said anything last. */
   spokeMonoMs: number
+  /** What this node brought in was for it in vain, and it has said nothing since. */
+  takesNothing: boolean
   /** How often it was slow since it gave something in time, and when last. */
   slow: number
   slowMonoMs: number
@@ -55,6 +57,7 @@ const FRESH: Readonly<Conduct> = Object.freeze({
   load: 0,
   owesSinceMonoMs: undefined,
   spokeMonoMs: Number.NEGATIVE_INFINITY,
+  takesNothing: false,
   slow: 0,
   slowMonoMs: Number.NEGATIVE_INFINITY,
   vain: 0,
@@ -167,6 +170,18 @@ export class Sources {
     const conduct = this.#noted(peer)
     conduct.spokeMonoMs = monoMs
     this.#endsMute(conduct)
+    conduct.takesNothing = false
+  }
+
+  /** Blocks waited for somebody to take them, and it has said nothing since then, be it that it has some: its disk may be full. */
+  tookNothing(peer: PeerId, sinceMonoMs: number): void {
+    const conduct = this.#noted(peer)
+    if (conduct.spokeMonoMs <= sinceMonoMs) conduct.takesNothing = true
+  }
+
+  /** Whatever the release. */
+  takesNothing(peer: PeerId): boolean {
+    return this.#conduct(peer).takesNothing
   }
 
   /** What it says clears it once, while it owes something: whoever says much and gives nothing is mute until it answers. */

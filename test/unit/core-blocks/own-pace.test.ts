@@ -80,7 +80,7 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
   })
 
   test('for as much as one may ask a seed for where it has had one alone for five seconds', () => {
-    const { first, part, keep, tick, handOn } = begun(100)
+    const { first, part, keep, tick, handOn, spoke } = begun(100)
     const kept = [...first]
     first.map(keep)
     for (let ms = 0; ms < IN_VAIN_MS - 1; ms += 50)
@@ -95,10 +95,53 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
     // one that is slow is waited for no more than one that takes nothing
     const more = atOnce.flatMap((want) => [...keep(want), ...handOn(kept.pop()?.digest ?? want.digest)])
     expect(ofSeed(more)).toHaveLength(LIMITS.maxWantsPerSeed)
-    // until neighbours have caught up
+    // until neighbours have asked for them, and caught up
+    spoke(OTHER)
     const last = more.flatMap((want) => [...keep(want), ...handOn(want.digest)])
     for (const { digest } of [...first, ...kept, ...atOnce, ...last]) handOn(digest)
     expect(ofSeed(last.slice(part).flatMap(keep))).toEqual([])
+  })
+
+  describe('of the next release', () => {
+    /** It has had one of the last alone for five seconds, and by now all of it. */
+    const untaken = (meanwhile: (node: ReturnType<typeof begun>) => void = () => {}) => {
+      const node = begun(36)
+      const keepAll = (wants: readonly Want[]): void => {
+        for (const open = [...wants]; open.length > 0; ) open.push(...node.keep(open.shift() as Want))
+      }
+      keepAll(node.first)
+      for (let ms = 0; ms <= IN_VAIN_MS; ms += 50) {
+        if (ms === IN_VAIN_MS / 2) meanwhile(node)
+        keepAll(node.tick(50))
+      }
+      for (const digest of node.own) expect(node.has(digest)).toBe(true)
+      return node
+    }
+    const next = (node: ReturnType<typeof begun>) => {
+      const { own, wants } = node.another()
+      return { asked: ofSeed(wants), part: Math.ceil(own.length / 8) }
+    }
+
+    test('for as much as one may ask a seed for, where its neighbours took none and have said nothing since', () => {
+      const { asked, part } = next(untaken())
+      expect(part).toBeLessThan(LIMITS.maxWantsPerSeed)
+      expect(asked).toHaveLength(LIMITS.maxWantsPerSeed)
+    })
+
+    test('for that part again once one of them says anything of blocks, or where one did meanwhile', () => {
+      const node = untaken()
+      node.spoke(OTHER)
+      for (const one of [node, untaken(({ spoke }) => spoke(OTHER))]) {
+        const { asked, part } = next(one)
+        expect(asked).toHaveLength(part)
+      }
+    })
+
+    test('and where one was linked a moment ago', () => {
+      const node = untaken(({ joined }) => joined(peer('newcomer'), 'eu', { submit: false }))
+      const { asked, part } = next(node)
+      expect(asked).toHaveLength(part)
+    })
   })
 
   test('without what is lost again: it is asked for anew', () => {
