@@ -23,7 +23,7 @@ import { ENOUGH_KNOWN, ExchangePace } from './peers/exchange-pace.ts'
 import { FullSeeds } from './peers/full-seeds.ts'
 import { Outside } from './peers/outside.ts'
 import { sampleFor } from './peers/sample.ts'
-import { lacking } from './peers/seeds.ts'
+import { lacking, seedsAmong } from './peers/seeds.ts'
 import { type LateChannels, Starving } from './peers/starving.ts'
 import { Twin } from './peers/twin.ts'
 import { otherAnswers, Unreached } from './peers/unreached.ts'
@@ -241,7 +241,7 @@ export class Peers implements Stage {
     const missing = this.#wantedSeeds(away, links, admitted, monoMs)
     const wasShort = this.#short
     this.#short = isShort(this.#config, links, there, away)
-    const isAtSeed = admitted.some(({ peer }) => this.#book.isSeed(peer))
+    const isAtSeed = seedsAmong(admitted, this.#book).length > 0
     const isFewer = this.#fullSeeds.look(this.#short, links, isAtSeed)
     if (isWorse || isFewer || (this.#short && !wasShort)) {
       this.#redial.hurry(monoMs, (peer) => this.#mostMs(peer))
@@ -309,7 +309,7 @@ export class Peers implements Stage {
   ): readonly PeerId[] {
     const { minDegree, minOutbound } = this.#config.limits
     if (this.#config.submit || own < Math.min(minDegree, minOutbound + 1) || uncovered.length > 0) return away
-    const linked = admitted.filter(({ peer }) => this.#book.isSeed(peer))
+    const linked = seedsAmong(admitted, this.#book)
     const more = lacking(this.#config.patterns, linked, away, (peer) => this.patterns(peer))
     const wanted = own < minDegree ? away : more
     if (wanted.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
@@ -337,8 +337,8 @@ export class Peers implements Stage {
     if (submit) return
     const isSwap = monoMs >= this.#nextSwapMonoMs
     if (isSwap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
-    const isSeed = (peer: PeerId) => this.#book.isSeed(peer)
-    const spare = linkToEnd({ isSwap, links, admitted, candidates, isSeed }, this.#config, journey, monoMs)
+    const seeds = seedsAmong(admitted, this.#book)
+    const spare = linkToEnd({ isSwap, links, admitted, candidates, seeds }, this.#config, journey, monoMs)
     if (spare === undefined) return
     this.#redial.wait(spare.peer, monoMs + limits.redialIdleMaxMs)
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })

@@ -170,7 +170,7 @@ export class Chooser {
     const holders = this.#sources.of(job.release.id)
     const isStuck = now.monoMs - job.progressMonoMs >= rescueMs
     const isOld = now.monoMs - job.sinceMonoMs >= this.#config.limits.dialDeadlineMs
-    const around = this.#upstream.around(job.channel, sessions, journey.region, { isOpen, isStuck, isOld })
+    const around = this.#upstream.around(journey, job.channel, sessions, { isOpen, isStuck, isOld })
     const isHome = around.home === journey.region && around.seeds.length > 0
     // Where the seed is near it gives each block once, whoever asks: there only those who gave something are waited for.
     const relied = isHome ? this.#sources.isProven : this.#sources.counts

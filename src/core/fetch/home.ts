@@ -3,23 +3,37 @@
  * channel is linked, the others do not feed it.
  */
 import type { Channel, PeerId } from '../../model/ids.ts'
+import type { TrustRoot } from '../../model/root.ts'
+import { isStillNamed } from '../../trust/admission.ts'
+import type { Admission } from '../../trust/certificates.ts'
 import { LatestMap } from '../latest.ts'
 import { type AdmittedSession, storesChannel } from '../session.ts'
 
 type Seed = Pick<AdmittedSession['hello'], 'region' | 'patterns'>
+type Linked = Seed & { readonly admission: Admission | undefined }
 
 /** Seeds of a fleet are few; of more the ones that were linked last are remembered. */
 export const MAX_SEEDS = 64
 
 export class Home {
   /** Those that were ever linked, but who is one no longer: that a region is fed from theirs is true while none of them is, too. */
-  readonly #seeds = new LatestMap<PeerId, Seed>(MAX_SEEDS)
+  readonly #seeds = new LatestMap<PeerId, Linked>(MAX_SEEDS)
+  #root: TrustRoot | undefined
 
   linked(sessions: Iterable<AdmittedSession>): void {
-    for (const { peer, hello } of sessions) {
-      if (hello.submit) this.#seeds.set(peer, hello)
+    for (const { peer, hello, admission } of sessions) {
+      const { region, patterns } = hello
+      if (hello.submit) this.#seeds.set(peer, { region, patterns, admission })
       else this.#seeds.delete(peer)
     }
+  }
+
+  /** Whoever it admits no more comes back no more: looked at once for each root. */
+  under(root: TrustRoot): void {
+    if (root === this.#root) return
+    this.#root = root
+    for (const [peer, { admission }] of this.#seeds)
+      if (admission !== undefined && !isStillNamed(peer, admission, root)) this.#seeds.delete(peer)
   }
 
   /**

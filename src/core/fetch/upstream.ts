@@ -53,13 +53,14 @@ export class Upstream {
 
   /** @param sessions of peers that store the channel */
   around(
+    journey: Journey,
     channel: Channel,
     sessions: readonly AdmittedSession[],
-    region: string,
     going: Pick<Around, 'isOpen' | 'isStuck' | 'isOld'>,
   ): Around {
+    this.#home.under(journey.root())
     const seeds = sessions.filter(({ hello }) => hello.submit)
-    return { sessions, seeds, home: this.#home.of(channel, seeds, region), ...going }
+    return { sessions, seeds, home: this.#home.of(channel, seeds, journey.region), ...going }
   }
 
   onAdmitted(journey: Journey): void {

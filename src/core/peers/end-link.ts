@@ -1,5 +1,4 @@
 /** Which link a node ends of its own accord. */
-import type { PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import { type Candidate, type Links, spareLink } from '../degree.ts'
 import type { Journey } from '../journey.ts'
@@ -12,7 +11,8 @@ interface Around {
   readonly links: Links
   readonly admitted: readonly AdmittedSession[]
   readonly candidates: readonly Candidate[]
-  readonly isSeed: (peer: PeerId) => boolean
+  /** Those that are linked. */
+  readonly seeds: readonly AdmittedSession[]
 }
 
 /**
@@ -20,7 +20,7 @@ interface Around {
  * Or at a swap one of those in order, whosever, so that gateways cannot gather all links.
  */
 export function linkToEnd(
-  { isSwap, links, admitted, candidates, isSeed }: Around,
+  { isSwap, links, admitted, candidates, seeds }: Around,
   config: CoreConfig,
   journey: Journey,
   monoMs: number,
@@ -32,7 +32,6 @@ export function linkToEnd(
   const isTooMany = links.own > most && links.outbound > limits.minOutbound
   const another = candidates.some((candidate) => candidate.region === region)
   if (!isTooMany && !(isSwap && another && links.own >= limits.minDegree)) return undefined
-  const seeds = admitted.filter(({ peer }) => isSeed(peer))
   // the only seed, or the only one that stores some channel, would be dialled again at once
   const isSpare = ({ peer, hello }: AdmittedSession) => {
     const others = seeds.filter((other) => other.peer !== peer)
@@ -44,7 +43,7 @@ export function linkToEnd(
       monoMs - sinceMonoMs >= limits.settledLinkMs &&
       !journey.keeps(peer) &&
       !(isTooMany && gateways.includes(peer)) &&
-      (!isSeed(peer) || (links.own > limits.maxDegree && isSpare(session)))
+      (!seeds.includes(session) || (links.own > limits.maxDegree && isSpare(session)))
     )
   }
   return spareLink(config, admitted, mayGo, random, limits)

@@ -7,6 +7,13 @@ import type { Pattern, PeerId } from '../../model/ids.ts'
 import { covers } from '../../model/pattern.ts'
 import { stores } from '../degree.ts'
 import { type AdmittedSession, EVERYTHING } from '../session.ts'
+import type { PeerBook } from './book.ts'
+
+/** Those of them that are linked: what the configuration calls one may be none by now. */
+export const seedsAmong = (
+  admitted: readonly AdmittedSession[],
+  book: Pick<PeerBook, 'isSeed'>,
+): readonly AdmittedSession[] => admitted.filter(({ peer, hello }) => hello.submit && book.isSeed(peer))
 
 type Linked = readonly Pick<AdmittedSession, 'hello'>[]
 

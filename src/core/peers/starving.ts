@@ -12,6 +12,7 @@ import { type Bucket, createBucket } from '../rate.ts'
 import type { Redial } from '../redial.ts'
 import { type AdmittedSession, EVERYTHING, storesChannel } from '../session.ts'
 import type { PeerBook } from './book.ts'
+import { seedsAmong } from './seeds.ts'
 
 /** Of those that beacons alone ask for, in `linkSwapMs`: whoever has their key can name one channel after the other. */
 export const LATE_DIALS = 2
@@ -60,8 +61,7 @@ export class Starving {
     this.#channels = new Set([...this.#channels].filter((channel) => stuck.has(channel)))
     if (stuck.size === 0) this.#beginAnew()
     if (away.length === 0) return []
-    // What the configuration calls one may be none by now.
-    const linked = admitted.filter(({ peer, hello }) => hello.submit && this.#book.isSeed(peer))
+    const linked = seedsAmong(admitted, this.#book)
     const lacking = [...stuck].filter(
       (channel) => !linked.some(({ hello }) => storesChannel(hello.patterns, channel)),
     )

@@ -1,9 +1,13 @@
 /** From which region a channel is fed, by the seeds that are linked and those that were. */
 import { expect, test } from 'vitest'
 import { Home, MAX_SEEDS } from '../../../src/core/fetch/home.ts'
+import { Sources } from '../../../src/core/fetch/sources.ts'
+import { Upstream } from '../../../src/core/fetch/upstream.ts'
+import { Views } from '../../../src/core/fetch/views.ts'
 import type { AdmittedSession } from '../../../src/core/session.ts'
+import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
-import { peer } from '../core-peers/fakes.ts'
+import { configOf, FakeJourney, FakeJudge, peer, rootOf } from '../core-peers/fakes.ts'
 
 const APP = 'app/web' as Channel
 const LIB = 'lib/web' as Channel
@@ -32,4 +36,22 @@ test('with none linked, that of a seed that was and stores the channel, whatever
   expect(home.of(APP, [], 'us')).toBe('sa')
   home.linked(Array.from({ length: MAX_SEEDS }, (_, at) => session(`o${at}`, 'oc', 'lib/**')))
   expect(home.of(APP, [], 'us')).toBeUndefined()
+})
+
+test('never that of a seed which the root has removed since', () => {
+  const journey = new FakeJourney()
+  const [config, sources] = [configOf({ region: 'us' }), new Sources(LIMITS)]
+  const upstream = new Upstream(config, sources, new Views(config))
+  journey.region = 'us'
+  for (const one of [session('e', 'eu'), session('u', 'us')])
+    journey.links.set(one.peer, { ...one, admission: new FakeJudge().admission(one.peer) })
+  upstream.onAdmitted(journey)
+  journey.links.clear()
+  const home = () =>
+    upstream.around(journey, APP, [], { isOpen: () => true, isStuck: false, isOld: true }).home
+  expect(home()).toBe('us')
+  journey.current = rootOf(2)
+  expect(home()).toBe('us')
+  journey.current = rootOf(3, { removed: { peers: [{ id: peer('u') }], pools: [] } })
+  expect(home()).toBe('eu')
 })

@@ -56,19 +56,37 @@ describe('a node with links enough, and a seed that does not store all its chann
   })
 })
 
-it('gives up none of too many links that is to the only seed which stores some channel', () => {
+it('dials one where all that are linked of those named as seeds take no submissions any more', () => {
   const more = someone({ submit: true })
-  const goes = (other: readonly string[]): readonly PeerId[] => {
+  const begin = (submit: boolean) => {
+    const seeds = [SEED, more].map(({ id }) => addressOf(id))
+    start({ seeds, limits: limitsOf({ minDegree: 2, outsideDegree: 0 }) })
+    fail(addressOf(more.id))
+    for (const name of ['a', 'b']) admit(peer(name))
+    admit(SEED.id, {}, { submit })
+  }
+  begin(true)
+  expect(dials(pass(60_000))).toEqual([])
+  begin(false)
+  expect(dials(pass(LOOKS_MS))).toEqual([addressOf(more.id)])
+  admit(more.id, {}, { submit: true })
+  expect(dials(pass(60_000))).toEqual([])
+})
+
+it('gives up none of too many links that is to the only seed which stores some channel, or takes submissions', () => {
+  const more = someone({ submit: true })
+  const goes = (other: readonly string[], submit = true): readonly PeerId[] => {
     start({
       ...{ seeds: [SEED, more].map(({ id }) => addressOf(id)), patterns },
       limits: limitsOf({ minDegree: 1, minOutbound: 0, maxDegree: 3, outsideDegree: 0 }),
     })
     for (const name of ['a', 'b', 'c']) admit(peer(name), { direction: 'inbound' })
     admit(SEED.id, {}, common)
-    admit(more.id, {}, { submit: true, patterns: other as Pattern[] })
+    admit(more.id, { direction: submit ? 'outbound' : 'inbound' }, { submit, patterns: other as Pattern[] })
     expect(bench.journey.links.size).toBe(5)
     return hungUp(pass(80_000))
   }
   expect(goes(['sparse/**'])).toEqual([])
   expect(goes(['**'])).toEqual([SEED.id])
+  expect(goes(['**'], false)).toEqual([])
 })
