@@ -11,6 +11,7 @@ import * as askers from '../src/core/fetch/askers.ts'
 import * as handed from '../src/core/fetch/handed.ts'
 import * as home from '../src/core/fetch/home.ts'
 import * as offers from '../src/core/fetch/offers.ts'
+import * as sentOn from '../src/core/fetch/sent-on.ts'
 import * as sources from '../src/core/fetch/sources.ts'
 import * as fetching from '../src/core/fetch.ts'
 import * as beaconKeys from '../src/core/freshness/beacon-keys.ts'
@@ -281,6 +282,13 @@ export const BLOCKS: readonly WireBound[] = [
   ]),
   ...constants('core/border-duty.ts', borderDuty, [
     ['MAX_BROUGHT_IN', 'blocks that a gateway brought in and no other gateway has asked for', FORGOTTEN],
+  ]),
+  ...constants('core/fetch/sent-on.ts', sentOn, [
+    [
+      'MAX_SENT_TO',
+      'peers of which it is remembered when a seed first sent this node to them, while it reaches nobody else',
+      FORGOTTEN,
+    ],
   ]),
   ...constants('core/fetch/home.ts', home, [
     ['MAX_SEEDS', 'seeds of which it is remembered what they store', FORGOTTEN],

@@ -22,6 +22,7 @@ import { MAX_ASKED, Overdue } from './overdue.ts'
 import { Patience, UNREAD, type Way, wayTo } from './patience.ts'
 import { Queries } from './queries.ts'
 import { type Ranking, storing } from './ranking.ts'
+import { SentOn } from './sent-on.ts'
 import type { Sources } from './sources.ts'
 import { Tempo } from './tempo.ts'
 import { nextTurnMs } from './turns.ts'
@@ -55,8 +56,8 @@ export class Pull {
   readonly #goes = new Goes(JOBS_A_GO)
   readonly #queries: Queries
   readonly #alarms = new Alarms()
+  readonly #sentOn: SentOn
   readonly duty = new BorderDuty()
-  #nextDialMonoMs = 0
 
   constructor(config: CoreConfig, sources: Sources, disk: Disk, jobs: Jobs, received: Received) {
     this.#config = config
@@ -69,6 +70,7 @@ export class Pull {
     this.#tempo = new Tempo(config.limits, this.#patience, config.random)
     const learnt = { patience: this.#patience, tempo: this.#tempo, wants: this.#wants }
     this.#overdue = new Overdue(config, sources, disk, jobs, learnt)
+    this.#sentOn = new SentOn(config.limits)
     this.#queries = new Queries(config, sources, this.#patience, jobs)
   }
 
@@ -156,6 +158,7 @@ export class Pull {
   onAdmitted(step: Step, journey: Journey, peer: PeerId): void {
     const session = journey.session(peer)
     if (session !== undefined && isAdmitted(session)) this.#tempo.joined(wayTo(session, this.#config.region))
+    this.#sentOn.onAdmitted(session)
     this.#chooser.onAdmitted(journey, step.now.monoMs)
     const { near } = this.#chooser.ranking(journey)
     for (const job of this.#jobs.all()) this.#queries.onAdmitted(job, near, step.now.monoMs)
@@ -361,17 +364,16 @@ export class Pull {
     // It says nothing any more, spoils what it is given, or is beyond reach of all here: the seed is told at once.
     if (takeOver || isLost)
       return void this.#ask(step, job, { ...again, ...(takeOver && { takeOver }), inVain: true })
+    const isLinked = journey.session(to.peer)?.hello !== undefined
+    // Most blocks come by neighbours all the same: a link more is for those that have none with it.
+    if (!isLinked && !this.#sources.of(release).any(this.#sources.counts))
+      this.#sentOn.dial(step, to.addresses[0])
+    if (this.#sentOn.isBeyondReach(journey, to.peer, monoMs))
+      return void this.#ask(step, job, { ...again, inVain: true })
     const againMonoMs = monoMs + this.#patience.silenceMs('near', 0) * (0.75 + this.#config.random() / 2)
     job.redirected.set(digest, { to: to.peer, atMonoMs: againMonoMs })
     this.#alarms.set(againMonoMs)
-    if (journey.session(to.peer)?.hello !== undefined)
-      return this.#sources.holds(release, to.peer, { whole: false, ranges: [place, 1] })
-    const [address] = to.addresses
-    // Most blocks come by neighbours all the same: a link more is for those that have none with it.
-    const isAnyWithIt = this.#sources.of(release).any(this.#sources.counts)
-    if (address === undefined || isAnyWithIt || monoMs < this.#nextDialMonoMs) return
-    this.#nextDialMonoMs = monoMs + this.#config.limits.redialMinMs
-    step.emit({ kind: 'dial', address })
+    if (isLinked) this.#sources.holds(release, to.peer, { whole: false, ranges: [place, 1] })
   }
 
   #receive(step: Step, journey: Journey, asked: Asked, bytes: Uint8Array): void {

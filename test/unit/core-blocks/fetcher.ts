@@ -198,6 +198,8 @@ export function fetcher({
     bench.link(seed, {}, { submit: true, region, ...hello })
     return run((step, journey) => fetch.onAdmitted(step, journey, seed))
   }
+  /** It is not admitted yet. */
+  const connects = (other: PeerId): void => void bench.link(other, { hello: undefined })
   /** It has no answer until the deadline. @param alive bytes came of its peer meanwhile */
   const timedOut = (id: number, alive = false): Want[] =>
     run((step, journey) => fetch.onRequestFailed(step, journey, id, 'NET_TIMEOUT', alive))
@@ -211,6 +213,7 @@ export function fetcher({
     failed: unanswered,
     timedOut,
     left,
+    connects,
     duty: fetch.duty,
     has: (digest: Digest): boolean => here.has(digest),
     /** The release is wanted no more. */

@@ -1,10 +1,10 @@
 /** A seed has sent this node to another, and connections end meanwhile: when the seed hears that it was in vain. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { FetchJob } from '../../../src/core/fetch/job.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { PeerId } from '../../../src/model/ids.ts'
 import type { Release } from '../../../src/model/release.ts'
-import { Bench, hex, peer } from '../core-peers/fakes.ts'
+import { addressOf, Bench, hex, peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, SEED, SELF, type Want } from './fetcher.ts'
 
 /** The page is this node's to bring in, and was given to another before. */
@@ -52,6 +52,61 @@ test('of what came another way the seed hears nothing more, whomever it names la
   if (asked !== undefined) node.keep(asked)
   const sent = node.answer(page.id, { type: 'redirect', peer: holder, addresses: [] })
   expect(sent.filter(({ digest }) => digest === page.digest)).toEqual([])
+})
+
+describe('a node that reaches nobody but its seed, sent to one that it is not linked with,', () => {
+  const HOLDER = peer('holder')
+  const TOLD = [expect.objectContaining({ to: SEED, failed: true })]
+  /** It asks for as much as it may. */
+  const asking = () => {
+    const node = fetcher({ gateways: [SELF], blocks: 40 })
+    node.left(OTHER)
+    const open = node.started.flatMap(node.give)
+    /** The seed sends it on for the next block. @returns what it is asked for again */
+    const sentOn = (to = HOLDER): readonly Want[] => {
+      const { id, digest } = open.shift() as Want
+      const asked = node.answer(id, { type: 'redirect', peer: to, addresses: [addressOf(to)] })
+      open.push(...asked)
+      return asked.filter((want) => want.digest === digest)
+    }
+    return { ...node, sentOn }
+  }
+
+  test('dials it, and tells the seed at once from then on where that comes to nothing in time', () => {
+    const { sentOn, stands, dialled } = asking()
+    expect(sentOn()).toEqual([])
+    expect(dialled).toEqual([addressOf(HOLDER)])
+    stands(LIMITS.dialDeadlineMs - 1)
+    expect(sentOn()).toEqual([])
+    stands(1)
+    expect([sentOn(), sentOn()]).toEqual([TOLD, TOLD])
+    stands(LIMITS.redialMinMs)
+    expect(sentOn(peer('newcomer'))).toEqual([])
+    expect(dialled).toContain(addressOf(peer('newcomer')))
+  })
+
+  test('waits for it where a connection is there by then, and where it was linked meanwhile', () => {
+    const { sentOn, stands, connects, left, joined } = asking()
+    sentOn()
+    stands(LIMITS.dialDeadlineMs)
+    connects(HOLDER)
+    expect(sentOn()).toEqual([])
+    left(HOLDER)
+    expect(sentOn()).toEqual(TOLD)
+    joined(HOLDER, 'us', { submit: false })
+    left(HOLDER)
+    expect(sentOn()).toEqual([])
+  })
+
+  test.each(['eu', 'us'])('waits for others to bring it while it is linked with one, of %s', (region) => {
+    const { sentOn, stands, joined, left } = asking()
+    joined(OTHER, region, { submit: false })
+    sentOn()
+    stands(LIMITS.dialDeadlineMs)
+    expect(sentOn()).toEqual([])
+    left(OTHER)
+    expect(sentOn()).toEqual([])
+  })
 })
 
 test('of what has come it is forgotten to whom it was left: once lost it is asked for as at first', () => {
