@@ -141,8 +141,8 @@ export class Fetch {
     return !this.#disk.isWriting(digest) && this.#pull.isAskedOnly(digest, peer)
   }
 
-  spoke(peer: PeerId, monoMs: number): void {
-    this.#sources.spoke(peer, monoMs)
+  spoke(peer: PeerId, monoMs: number, takes: boolean): void {
+    this.#sources.spoke(peer, monoMs, takes)
   }
 
   /** What a peer says it holds, asked or not. */

@@ -20,8 +20,8 @@ export interface Content {
   isComing(digest: Digest): boolean
   /** This very peer is asked for it, and nobody else: each would wait for the other. */
   isAskedOf(digest: Digest, peer: PeerId): boolean
-  /** A peer asks or says something. */
-  spoke(peer: PeerId, monoMs: number): void
+  /** A peer asks or says something; it takes something where it asks for a block that is here, or comes. */
+  spoke(peer: PeerId, monoMs: number, takes: boolean): void
   readonly duty: BorderDuty
 }
 
@@ -92,7 +92,9 @@ export class Serve {
         this.#answer(step, event.id, { type: 'refused', code: 'ADMIT_REFUSED', text })
       return true
     }
-    this.#from.content.spoke(event.peer, step.now.monoMs)
+    const { content } = this.#from
+    const isThere = (digest: Digest) => journey.hasBlock(digest) || content.isComing(digest)
+    content.spoke(event.peer, step.now.monoMs, message.type === 'want' && isThere(message.digest))
     if (message.type === 'want') this.#want(step, journey, event, message.digest, message.failed === true)
     else {
       if (this.#announcements.take(event.peer, step.now.monoMs, costOf(message))) {

@@ -206,7 +206,8 @@ export class Chooser {
     const mayAsk = job.ownPace.mayAsk({ own: own.size, underWay, now: monoMs }, isElsewhere)
     const sinceMonoMs = monoMs - IN_VAIN_MS
     for (const { peer, sinceMonoMs: linkedMonoMs } of job.ownPace.isInVain ? sessions : [])
-      if (linkedMonoMs <= sinceMonoMs && this.#near.has(peer)) this.#sources.tookNothing(peer, sinceMonoMs)
+      if (linkedMonoMs <= sinceMonoMs && this.#near.has(peer))
+        this.#sources.tookNothing(job.release.id, peer, sinceMonoMs)
     return mayAsk
   }
 

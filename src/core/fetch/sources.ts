@@ -28,7 +28,9 @@ interface Conduct {
   owesSinceMonoMs: number | undefined
   /** When it said anything last. */
   spokeMonoMs: number
-  /** What this node brought in was for it in vain, and it has said nothing since. */
+  /** When it asked last for something that is here, or on its way here. */
+  tookMonoMs: number
+  /** What this node brought in was for it in vain, and it has neither asked for any nor announced any since. */
   takesNothing: boolean
   /** How often it was slow since it gave something in time, and when last. */
   slow: number
@@ -57,6 +59,7 @@ const FRESH: Readonly<Conduct> = Object.freeze({
   load: 0,
   owesSinceMonoMs: undefined,
   spokeMonoMs: Number.NEGATIVE_INFINITY,
+  tookMonoMs: Number.NEGATIVE_INFINITY,
   takesNothing: false,
   slow: 0,
   slowMonoMs: Number.NEGATIVE_INFINITY,
@@ -151,6 +154,7 @@ export class Sources {
   announced(release: ReleaseId, peer: PeerId, holding: Holding): void {
     const conduct = this.#conducts.get(peer)
     if (conduct !== undefined) this.#endsMute(conduct)
+    if (conduct !== undefined && !isNothing(holding)) conduct.takesNothing = false
     this.holds(release, peer, holding)
   }
 
@@ -165,18 +169,23 @@ export class Sources {
     conduct.avoidedUntilMonoMs = conduct.slow === 0 ? 0 : conduct.slowMonoMs + this.#limits.avoidPeerMs
   }
 
-  /** It says anything that has to do with blocks. */
-  spoke(peer: PeerId, monoMs: number): void {
+  /**
+   * It says anything that has to do with blocks.
+   * @param takes it asks for one of a release that this node has, or fetches
+   */
+  spoke(peer: PeerId, monoMs: number, takes = false): void {
     const conduct = this.#noted(peer)
     conduct.spokeMonoMs = monoMs
     this.#endsMute(conduct)
+    if (!takes) return
+    conduct.tookMonoMs = monoMs
     conduct.takesNothing = false
   }
 
-  /** Blocks waited for somebody to take them, and it has said nothing since then, be it that it has some: its disk may be full. */
-  tookNothing(peer: PeerId, sinceMonoMs: number): void {
+  /** Blocks have waited since then for somebody to take them. Whoever has neither taken nor announced any may have a full disk. */
+  tookNothing(release: ReleaseId, peer: PeerId, sinceMonoMs: number): void {
     const conduct = this.#noted(peer)
-    if (conduct.spokeMonoMs <= sinceMonoMs) conduct.takesNothing = true
+    if (conduct.tookMonoMs <= sinceMonoMs && !this.of(release).knows(peer)) conduct.takesNothing = true
   }
 
   /** Whatever the release. */

@@ -154,8 +154,9 @@ export function fetcher({
       const ranges = places.flatMap((place) => [place, 1])
       fetch.announced(step, journey, RELEASE, from, { whole: false, ranges })
     })
-  /** It says something else than what it is asked for. */
-  const spoke = (from: PeerId): Want[] => run((step) => fetch.spoke(from, step.now.monoMs))
+  /** It says something else than what it is asked for. @param takes it asks for a block that is here */
+  const spoke = (from: PeerId, takes = false): Want[] =>
+    run((step) => fetch.spoke(from, step.now.monoMs, takes))
   /** A tick forgets what others were to come for. */
   const tick = (ms: number): Want[] => {
     bench.pass(ms)
@@ -169,13 +170,14 @@ export function fetcher({
     expect(here).toEqual(new Set([page, ...digests.filter(isOwn)]))
     return tick(LIMITS.doubtMs)
   }
-  /** As many blocks of another release, unless its texts are given; the page comes at once. */
-  const another = (of = texts('another')): { own: readonly Digest[]; wants: Want[] } => {
+  /** As many blocks of another release, unless its texts are given; the page comes at once, which the other may announce. */
+  const another = (of = texts('another'), announces = true): { own: readonly Digest[]; wants: Want[] } => {
     const other = make(OTHER_RELEASE, of)
     bench.journey.envelopes.set(OTHER_RELEASE, new Uint8Array())
     const begun = run((step, journey) => fetch.start(step, journey, other.release))
+    const ranges = announces ? [0, 1] : []
     const known = run((step, journey) =>
-      fetch.announced(step, journey, OTHER_RELEASE, OTHER, { whole: false, ranges: [0, 1] }),
+      fetch.announced(step, journey, OTHER_RELEASE, OTHER, { whole: false, ranges }),
     )
     return { own: other.digests.filter(isOwn), wants: [...begun, ...known].flatMap(give) }
   }

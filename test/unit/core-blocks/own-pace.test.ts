@@ -10,12 +10,14 @@ import { fetcher, OTHER, SEED, SELF, type Want } from './fetcher.ts'
 const BLOCKS = 64
 
 /** The manifest is read: what it asks the seed for first. */
-function begun(blocks = BLOCKS) {
-  const node = fetcher({ blocks })
+function begun(blocks = BLOCKS, gateways = [SELF, OTHER]) {
+  const node = fetcher({ blocks, gateways })
   const open = node.started.length > 0 ? node.started : node.announce(OTHER, [0])
   const first = open.flatMap(node.give)
   return { ...node, first, part: Math.ceil(node.own.length / 8) }
 }
+
+type Node = ReturnType<typeof begun>
 
 /** @returns what is asked for meanwhile */
 const pass = (tick: (ms: number) => Want[], ms: number): Want[] =>
@@ -96,7 +98,7 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
     const more = atOnce.flatMap((want) => [...keep(want), ...handOn(kept.pop()?.digest ?? want.digest)])
     expect(ofSeed(more)).toHaveLength(LIMITS.maxWantsPerSeed)
     // until neighbours have asked for them, and caught up
-    spoke(OTHER)
+    spoke(OTHER, true)
     const last = more.flatMap((want) => [...keep(want), ...handOn(want.digest)])
     for (const { digest } of [...first, ...kept, ...atOnce, ...last]) handOn(digest)
     expect(ofSeed(last.slice(part).flatMap(keep))).toEqual([])
@@ -104,8 +106,8 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
 
   describe('of the next release', () => {
     /** It has had one of the last alone for five seconds, and by now all of it. */
-    const untaken = (meanwhile: (node: ReturnType<typeof begun>) => void = () => {}) => {
-      const node = begun(36)
+    const untaken = (meanwhile: (node: Node) => void = () => {}) => {
+      const node = begun(18, [SELF])
       const keepAll = (wants: readonly Want[]): void => {
         for (const open = [...wants]; open.length > 0; ) open.push(...node.keep(open.shift() as Want))
       }
@@ -117,21 +119,28 @@ describe('a fetcher asks the seed for an eighth of its own part', () => {
       for (const digest of node.own) expect(node.has(digest)).toBe(true)
       return node
     }
-    const next = (node: ReturnType<typeof begun>) => {
-      const { own, wants } = node.another()
+    const next = (node: Node) => {
+      const { own, wants } = node.another(undefined, false)
       return { asked: ofSeed(wants), part: Math.ceil(own.length / 8) }
     }
 
-    test('for as much as one may ask a seed for, where its neighbours took none and have said nothing since', () => {
-      const { asked, part } = next(untaken())
+    test('for as much as one may ask a seed for, where its neighbours took none, whatever else they ask', () => {
+      const node = untaken(({ spoke }) => spoke(OTHER))
+      node.spoke(OTHER)
+      const { asked, part } = next(node)
       expect(part).toBeLessThan(LIMITS.maxWantsPerSeed)
       expect(asked).toHaveLength(LIMITS.maxWantsPerSeed)
     })
 
-    test('for that part again once one of them says anything of blocks, or where one did meanwhile', () => {
-      const node = untaken()
-      node.spoke(OTHER)
-      for (const one of [node, untaken(({ spoke }) => spoke(OTHER))]) {
+    test('for that part again once one of them takes or announces any, or where one did meanwhile', () => {
+      const [takes, announces] = [untaken(), untaken()]
+      takes.spoke(OTHER, true)
+      announces.announce(OTHER, [1])
+      const did = [
+        untaken(({ spoke }) => spoke(OTHER, true)),
+        untaken(({ announce }) => announce(OTHER, [0])),
+      ]
+      for (const one of [takes, announces, ...did]) {
         const { asked, part } = next(one)
         expect(asked).toHaveLength(part)
       }

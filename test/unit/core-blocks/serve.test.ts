@@ -31,6 +31,22 @@ describe('serving blocks', () => {
     expect(node.left).toEqual([hex('b')])
   })
 
+  test('who asks for a block that is here or comes takes it, and nobody who asks for or says anything else', () => {
+    const node = server()
+    for (const name of ['A', 'B', 'C', 'D']) link(node.journey, name)
+    node.journey.here.add(hex('a'))
+    node.coming.add(hex('b'))
+    node.want(1, 'A', hex('a'))
+    node.want(2, 'B', hex('b'))
+    // such as a page of a beacon
+    node.want(3, 'C', hex('c'))
+    node.holds('D')
+    expect([node.spoke, node.took].map((peers) => [...new Set(peers)])).toEqual([
+      ['A', 'B', 'C', 'D'],
+      ['A', 'B'],
+    ])
+  })
+
   test('whoever asks over a border goes before the region', () => {
     const node = server()
     for (const name of ['A', 'B']) link(node.journey, name)

@@ -30,6 +30,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
   const announced: PeerId[] = []
   const left: Digest[] = []
   const spoke: PeerId[] = []
+  const took: PeerId[] = []
   const serve = new Serve(config, {
     announced: (_step, _release, from) => void announced.push(from),
     asked: () => {},
@@ -37,7 +38,10 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     content: {
       isComing: (digest) => coming.has(digest),
       isAskedOf: (_digest, from) => from === askedOf,
-      spoke: (from) => void spoke.push(from),
+      spoke: (from, _monoMs, takes) => {
+        spoke.push(from)
+        if (takes) took.push(from)
+      },
       duty,
     },
     beaconPage: () => undefined,
@@ -72,6 +76,8 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     left,
     /** Who asked or said anything. */
     spoke,
+    /** And for a block. */
+    took,
     /** Whose announcements were looked at. */
     announced,
     holds: (from: string, holding: Holding = { whole: true }) =>
