@@ -197,11 +197,16 @@ export function intoMessages(envelopes: readonly Uint8Array[], limits: Limits): 
   return messages
 }
 
-/** Of a push of its comparison: it took no more envelopes as long as the longest, and we may lack more than these. */
+/**
+ * Of a push of its comparison: it took no more envelopes as long as the longest, and we may lack more than these. Said once
+ * of a comparison, and of no more than it named: what is pushed later, of what is new, is no part of it.
+ */
 export function pushesMore({ config }: Step, from: SyncPeer, envelopes: readonly Uint8Array[]): boolean {
   const sizes = envelopes.map(budgeted)
   const bytes = sizes.reduce((sum, size) => sum + size, 0)
-  return from.lacking > sizes.length && bytes + Math.max(...sizes) > messageBudget(config.limits)
+  const isMore = from.lacking > sizes.length && bytes + Math.max(...sizes) > messageBudget(config.limits)
+  from.lacking = isMore ? 0 : Math.max(0, from.lacking - sizes.length)
+  return isMore
 }
 
 /** Of what is offered as much as one message takes, which the peer counts as knowing from now on. */

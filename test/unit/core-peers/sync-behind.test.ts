@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { BeaconBook } from '../../../src/core/sync/peer.ts'
 import type { Channel } from '../../../src/model/ids.ts'
 import type { ShortDigest, SyncRequest } from '../../../src/model/messages.ts'
-import { join, NO_BEACONS, type Talk, ToyNode, threeBeacons } from './dialogue.ts'
+import { envelopeOf, join, NO_BEACONS, type Talk, ToyNode, threeBeacons } from './dialogue.ts'
 import { asked, requestOf } from './fakes.ts'
 
 const CHANNELS = 10_000
@@ -25,6 +25,13 @@ function two(count: number, ofStale: BeaconBook, ofFresh: BeaconBook): Two {
     fresh.order({ channel: channel(at * Math.floor(CHANNELS / count)), counter: 2 })
   return { stale, fresh }
 }
+
+const ask = (node: ToyNode, from: ToyNode, message: SyncRequest) =>
+  asked(
+    node.bench.run((step, journey) =>
+      node.sync.onRequest(step, journey, requestOf(900, from.id, { protocol: 'sync', message })),
+    ),
+  )
 
 const often = (said: Talk, type: string): number => said.requests.filter((one) => one === type).length
 
@@ -78,6 +85,14 @@ describe('nobody compares twice', () => {
     expect(join(fresh, stale).requests).toEqual(['digests', 'entries', 'push'])
   })
 
+  it('where so much that is new is pushed later, once the one that lacked it has compared', () => {
+    const { stale, fresh } = two(500, NO_BEACONS, NO_BEACONS)
+    expect(often(join(fresh, stale), 'digests')).toBe(2)
+    const envelopes = Array.from({ length: 40 }, (_, at) => envelopeOf({ channel: channel(at), counter: 3 }))
+    expect(ask(stale, fresh, { type: 'push', envelopes })).toEqual([])
+    expect(stale.seen()).not.toEqual(fresh.seen())
+  })
+
   it('where the one that lacks no beacons is asked', () => {
     const { stale, fresh } = two(500, threeBeacons(BEFORE), threeBeacons(NOW))
     expect(often(join(stale, fresh), 'digests')).toBe(1)
@@ -85,13 +100,6 @@ describe('nobody compares twice', () => {
 })
 
 describe('a hostile peer has a node begin a comparison', () => {
-  const ask = (node: ToyNode, from: ToyNode, message: SyncRequest) =>
-    asked(
-      node.bench.run((step, journey) =>
-        node.sync.onRequest(step, journey, requestOf(900, from.id, { protocol: 'sync', message })),
-      ),
-    )
-
   it('once on a connection, though it names beacons that nobody has each time', () => {
     const [node, hostile] = [new ToyNode('a', ['**'], {}, threeBeacons(BEFORE)), new ToyNode('b')]
     node.order({ channel: channel(1), counter: 1 })
