@@ -286,7 +286,7 @@ export const BLOCKS: readonly WireBound[] = [
   ...constants('core/fetch/sent-on.ts', sentOn, [
     [
       'MAX_SENT_TO',
-      'peers of which it is remembered when a seed first sent this node to them, while it reaches nobody else',
+      'peers of which it is remembered when they were first dialled at a seed’s word, while nobody but seeds is linked',
       FORGOTTEN,
     ],
   ]),

@@ -367,7 +367,7 @@ export class Pull {
     const isLinked = journey.session(to.peer)?.hello !== undefined
     // Most blocks come by neighbours all the same: a link more is for those that have none with it.
     if (!isLinked && !this.#sources.of(release).any(this.#sources.counts))
-      this.#sentOn.dial(step, to.addresses[0])
+      this.#sentOn.dial(step, journey, to.peer, to.addresses[0])
     if (this.#sentOn.isBeyondReach(journey, to.peer, monoMs))
       return void this.#ask(step, job, { ...again, inVain: true })
     const againMonoMs = monoMs + this.#patience.silenceMs('near', 0) * (0.75 + this.#config.random() / 2)

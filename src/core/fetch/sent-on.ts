@@ -11,7 +11,7 @@ export const MAX_SENT_TO = 64
 
 export class SentOn {
   readonly #limits: Pick<Limits, 'dialDeadlineMs' | 'redialMinMs'>
-  /** When each was named first, since nobody but seeds is linked. */
+  /** When each was dialled first, since nobody but seeds is linked. */
   readonly #sinceMonoMs = new LatestMap<PeerId, number>(MAX_SENT_TO)
   #nextDialMonoMs = 0
 
@@ -19,9 +19,12 @@ export class SentOn {
     this.#limits = limits
   }
 
-  dial(step: Step, address: Address | undefined): void {
+  dial(step: Step, journey: Journey, peer: PeerId, address: Address | undefined): void {
     const { monoMs } = step.now
-    if (address === undefined || monoMs < this.#nextDialMonoMs) return
+    if (monoMs < this.#nextDialMonoMs) return
+    if (isAlone(journey)) this.#sinceMonoMs.set(peer, this.#sinceMonoMs.get(peer) ?? monoMs)
+    // No address is known: somebody else may know one, for as long as a dial takes.
+    if (address === undefined) return
     this.#nextDialMonoMs = monoMs + this.#limits.redialMinMs
     step.emit({ kind: 'dial', address })
   }
@@ -36,10 +39,14 @@ export class SentOn {
    * it nor from anybody else.
    */
   isBeyondReach(journey: Journey, peer: PeerId, monoMs: number): boolean {
-    if (journey.session(peer) !== undefined) return false
-    for (const { hello } of journey.admitted()) if (!hello.submit) return false
-    const sinceMonoMs = this.#sinceMonoMs.get(peer) ?? monoMs
-    this.#sinceMonoMs.set(peer, sinceMonoMs)
-    return monoMs - sinceMonoMs >= this.#limits.dialDeadlineMs
+    if (journey.session(peer) !== undefined || !isAlone(journey)) return false
+    const sinceMonoMs = this.#sinceMonoMs.get(peer)
+    return sinceMonoMs !== undefined && monoMs - sinceMonoMs >= this.#limits.dialDeadlineMs
   }
+}
+
+/** With nobody but seeds. */
+function isAlone(journey: Journey): boolean {
+  for (const { hello } of journey.admitted()) if (!hello.submit) return false
+  return true
 }

@@ -85,6 +85,18 @@ describe('a node that reaches nobody but its seed, sent to one that it is not li
     expect(dialled).toContain(addressOf(peer('newcomer')))
   })
 
+  test('waits for one that was named before it could be dialled, as another was just then', () => {
+    const { sentOn, stands, dialled } = asking()
+    const next = peer('next')
+    expect([sentOn(), sentOn(next)]).toEqual([[], []])
+    stands(LIMITS.dialDeadlineMs)
+    expect(dialled).toEqual([addressOf(HOLDER)])
+    expect([sentOn(next), sentOn()]).toEqual([[], TOLD])
+    expect(dialled).toEqual([addressOf(HOLDER), addressOf(next)])
+    stands(LIMITS.dialDeadlineMs)
+    expect(sentOn(next)).toEqual(TOLD)
+  })
+
   test('waits for it where a connection is there by then, and where it was linked meanwhile', () => {
     const { sentOn, stands, connects, left, joined } = asking()
     sentOn()
