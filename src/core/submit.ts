@@ -41,7 +41,7 @@ import { type Compared, FirstCompare } from './submit/first-compare.ts'
 import { dropEnded, dropLease, endLeases, LeaseTable } from './submit/leases.ts'
 import { Lender } from './submit/lender.ts'
 import { Questions } from './submit/questions.ts'
-import type { Upload } from './submit/upload.ts'
+import { isOfEnded, type Upload } from './submit/upload.ts'
 import { Uploads } from './submit/uploads.ts'
 
 interface Ask {
@@ -189,7 +189,7 @@ export class Submit implements Stage {
     if (progressed !== undefined) this.#claims.progress(step, progressed)
     const ordering = this.#ordering.get(ticket)
     if (ordering === undefined) return
-    const isOver = ordering.upload.isOfEnded(journey.root())
+    const isOver = isOfEnded(ordering.upload.release.header, journey.root())
     if (!isOver && journey.isWhole(ordering.upload.release.id)) this.#whole(step, journey, ticket, ordering)
     else {
       // A block it counted on was collected meanwhile: acknowledged once it was looked through again, or not at all.
@@ -206,7 +206,8 @@ export class Submit implements Stage {
     for (const [ticket, { upload, doubtfulUntilMonoMs }] of this.#ordering) {
       if (doubtfulUntilMonoMs === undefined) continue
       // Or it was replaced while it was being written, and dropped, or a root ended its epoch.
-      const isOver = journey.envelope(upload.release.id) === undefined || upload.isOfEnded(journey.root())
+      const isOver =
+        journey.envelope(upload.release.id) === undefined || isOfEnded(upload.release.header, journey.root())
       const replaced = isOver ? this.#overtaken(step, journey, upload) : undefined
       if (replaced === undefined && step.now.monoMs < doubtfulUntilMonoMs) step.wakeAt(doubtfulUntilMonoMs)
       else {

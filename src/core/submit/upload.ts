@@ -73,10 +73,6 @@ export class Upload {
     if (envelope.length + release.header.bytes > this.#maxInlineBytes) this.content = undefined
   }
 
-  isOfEnded(root: TrustRoot): boolean {
-    return isOfEnded(this.release.header, root)
-  }
-
   get nextPage(): Digest | undefined {
     return this.release.header.pages[this.#pagesRead]
   }
