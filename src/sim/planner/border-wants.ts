@@ -376,21 +376,20 @@ export class BorderWants {
   /** Whom a region's fetcher asks: upstream's, the origin at home; once that is dead, home asks the other regions in turn. */
   #source(gateway: number, block: number): number {
     const region = this.#fleet.regionOf[gateway] as number
-    if (region !== 0) return this.#inLine(gateway, block, this.#entry.parent(region, block))
+    if (region !== 0) return this.#inLine(region, block, this.#entry.parent(region, block))
     if (!this.#entry.isGone(ORIGIN, 0)) return ORIGIN
     const others = this.#fleet.regions - 1
     for (let n = 0; n < others; n++) {
       const turn = (this.#tries[block] as number) + n
-      const source = this.#inLine(gateway, block, 1 + (turn % others))
+      const source = this.#inLine(region, block, 1 + (turn % others))
       if (source !== NOBODY) return source
     }
     return NOBODY
   }
 
   /** Who is next in line there, behind those that have put it off; the first where nobody is. */
-  #inLine(gateway: number, block: number, there: number): number {
-    const from = this.#fleet.regionOf[gateway] as number
-    const times = this.#putOff[this.#place(gateway, block)] as number
+  #inLine(from: number, block: number, there: number): number {
+    const times = this.#putOff[from * this.#blocks + block] as number
     const next = this.#entry.fetcher(there, block, times, from)
     return next === NOBODY ? this.#entry.fetcher(there, block, 0, from) : next
   }
