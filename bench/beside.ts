@@ -15,9 +15,9 @@ const MIB = 2 ** 20
 const NODES = 4
 const GAP_MS = 400
 /** Not measured: processes that have just started compile while they run, and a slow beginning would flatter what is held against it. */
-const WARM_UP_RELEASES = 25
+const WARM_UP_RELEASES = { quick: 10, whole: 25 }
 /** About as many as come beside the bulk: of a hundred, p99 is what the one worst release met. */
-const IDLE_RELEASES = { quick: 15, whole: 250 }
+const IDLE_RELEASES = { quick: 12, whole: 250 }
 const SETTLE_MS = 8_000
 const DEADLINE_MS = 60_000
 const BULK_DEADLINE_MS = 300_000
@@ -76,12 +76,12 @@ function bulk(dir: string, bytes: number): string {
   return dir
 }
 
-async function run(bulkBytes: number, idleReleases: number): Promise<Figures> {
+async function run(bulkBytes: number, warmUps: number, idleReleases: number): Promise<Figures> {
   const fleet = new RealFleet()
   try {
     const on = await start(fleet)
     const dir = bulk(join(fleet.dir, 'bulk'), bulkBytes)
-    await stream(on, (released) => released < WARM_UP_RELEASES)
+    await stream(on, (released) => released < warmUps)
     const idle = await stream(on, (released) => released < idleReleases)
     // Its upload is over then; the nodes have only begun.
     const { release } = await publish(on.init, 'bench/bulk', dir)
@@ -104,12 +104,14 @@ async function run(bulkBytes: number, idleReleases: number): Promise<Figures> {
 }
 
 export async function beside({ quick }: { readonly quick: boolean }): Promise<Measured> {
-  const f = await run((quick ? 64 : 1_024) * MIB, quick ? IDLE_RELEASES.quick : IDLE_RELEASES.whole)
+  const size = quick ? 'quick' : 'whole'
+  const warmUps = WARM_UP_RELEASES[size]
+  const f = await run((quick ? 64 : 1_024) * MIB, warmUps, IDLE_RELEASES[size])
   const small = 'a release of 2 KiB, signed → active, ms (p50 / p99 / max)'
   return {
     about: [
       `one seed and ${f.nodes} nodes, a process each, on one machine over loopback; the bulk is one file of ${f.bulkBytes / MIB} MiB of random bytes, published before; small releases one after another on another channel, from then until the last node has the bulk`,
-      `${WARM_UP_RELEASES} releases go before, unmeasured`,
+      `${warmUps} releases go before, unmeasured`,
       'all processes share the machine’s cores, so that part of what is measured is waiting for one',
       'goal: p99 beside the transfer at most three times p99 idle',
     ],

@@ -35,7 +35,7 @@ const WHOLE = {
   idleMs: 20_000,
 }
 type Extent = typeof WHOLE
-const QUICK: Extent = { nodes: 50, rounds: 3, calmMs: 1_000, settleMs: 5_000, idleMs: 5_000 }
+const QUICK: Extent = { nodes: 50, rounds: 2, calmMs: 500, settleMs: 5_000, idleMs: 4_000 }
 const GAP_MS = 3_000
 const DEADLINE_MS = 60_000
 

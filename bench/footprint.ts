@@ -8,7 +8,7 @@ import type { Measured } from './results.ts'
 import { type Spread, spread } from './spread.ts'
 
 const STARTS = { quick: 3, whole: 7 }
-const IDLE_SECONDS = { quick: 8, whole: 60 }
+const IDLE_SECONDS = { quick: 5, whole: 60 }
 /** Until links stand and nothing is left to pull. */
 const SETTLE_MS = 10_000
 

@@ -90,7 +90,7 @@ export async function killsIn(
       payloads: Object.fromEntries(payloads.sort()),
     })
     onRound(soFar())
-    await again(on, killed.node, id)
+    if (round < count - 1) await again(on, killed.node, id)
   }
   return soFar()
 }

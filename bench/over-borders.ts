@@ -53,11 +53,11 @@ const WHOLE: Extent = {
 const QUICK: Extent = {
   nodes: 8,
   releases: [
-    { bytes: MIB, count: 2 },
-    { bytes: 64 * KIB, count: 2 },
+    { bytes: MIB, count: 1 },
+    { bytes: 64 * KIB, count: 1 },
   ],
   kills: { bytes: 8 * MIB, count: 1 },
-  idle: { youngS: 20, oldS: 30, seconds: 5 },
+  idle: { youngS: 20, oldS: 30, seconds: 4 },
 }
 
 /** Of one size of release. */

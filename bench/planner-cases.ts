@@ -145,6 +145,7 @@ export const CASES: readonly Case[] = [
     question: { ...large(THREE, 300, 400), ...MIXED },
     seeds: 3,
     most: { ...LARGE, ofLine: 1.35 },
+    long: true,
   },
   {
     name: '100 MiB, 1000 nodes, mixed links, any gateways',
@@ -157,6 +158,7 @@ export const CASES: readonly Case[] = [
     question: { ...large(THREE, 300, 400), links: MIXED_LINKS },
     seeds: 3,
     most: { ...LARGE, ofLine: 1.35 },
+    long: true,
   },
   ...[THREE, SIX].map((regions) => ({
     name: `100 MiB, 300 nodes, ${regions.length} regions, a tenth and the first gateway of each die`,
