@@ -62,7 +62,7 @@ async function judge(asked: Case, seeds: number, before: readonly Judged[]): Pro
 
 function rowOf({ name, seeds, plan: found, targets, ok }: Judged): Row {
   const { p50, p99, all } = found.timeMs
-  const ms = (value: number): string => value.toFixed(0)
+  const ms = (value: number): string => (Number.isNaN(value) ? 'not all' : value.toFixed(0))
   const times = `${ms(p50.median)} / ${ms(p99.median)} (${ms(p99.min)} to ${ms(p99.max)}) / ${ms(all.median)} ms`
   const numbers = targets
     .filter(({ what }) => !what.startsWith('p99, ms') && what !== 'living nodes without it')
