@@ -41,7 +41,7 @@ export function isStillNamed(peer: PeerId, { issuer, pool }: Admission, root: Tr
   return root.admission.keys.includes(issuer)
 }
 
-const isRemovedPeer = (root: TrustRoot, peer: PeerId): boolean =>
+export const isRemovedPeer = (root: TrustRoot, peer: PeerId): boolean =>
   root.removed.peers.some(({ id }) => id === peer)
 
 const isRemovedPool = (root: TrustRoot, key: string): boolean =>

@@ -4,13 +4,14 @@
  */
 import type { Channel, PeerId } from '../../model/ids.ts'
 import type { TrustRoot } from '../../model/root.ts'
-import { isStillNamed } from '../../trust/admission.ts'
+import { isRemovedPeer, isStillNamed } from '../../trust/admission.ts'
 import type { Admission } from '../../trust/certificates.ts'
 import { LatestMap } from '../latest.ts'
 import { type AdmittedSession, storesChannel } from '../session.ts'
 
 type Seed = Pick<AdmittedSession['hello'], 'region' | 'patterns'>
-type Linked = Seed & { readonly admission: Admission | undefined }
+/** Whether the root still names what admitted it as it was linked last. */
+type Linked = Seed & { readonly admission: Admission | undefined; readonly isNamed: boolean }
 
 /** Seeds of a fleet are few; of more the ones that were linked last are remembered. */
 export const MAX_SEEDS = 64
@@ -23,17 +24,23 @@ export class Home {
   linked(sessions: Iterable<AdmittedSession>): void {
     for (const { peer, hello, admission } of sessions) {
       const { region, patterns } = hello
-      if (hello.submit) this.#seeds.set(peer, { region, patterns, admission })
+      if (hello.submit) this.#seeds.set(peer, { region, patterns, admission, isNamed: true })
       else this.#seeds.delete(peer)
     }
   }
 
-  /** Whoever it admits no more comes back no more: looked at once for each root. */
+  /**
+   * Whoever it removes comes back no more. Whose pool or key it no longer names may, with another certificate, which it has only
+   * shown to others since. Looked at once for each root.
+   */
   under(root: TrustRoot): void {
     if (root === this.#root) return
     this.#root = root
-    for (const [peer, { admission }] of this.#seeds)
-      if (admission !== undefined && !isStillNamed(peer, admission, root)) this.#seeds.delete(peer)
+    for (const [peer, seed] of [...this.#seeds]) {
+      const isNamed = seed.admission === undefined || isStillNamed(peer, seed.admission, root)
+      if (isRemovedPeer(root, peer)) this.#seeds.delete(peer)
+      else if (isNamed !== seed.isNamed) this.#seeds.set(peer, { ...seed, isNamed })
+    }
   }
 
   /**
@@ -43,10 +50,9 @@ export class Home {
   of(channel: Channel, seeds: readonly AdmittedSession[], region: string): string | undefined {
     const linked = seeds.map(({ hello }) => hello)
     if (linked.length > 0) return regionOf(linked, region)
-    return regionOf(
-      [...this.#seeds.values()].filter(({ patterns }) => storesChannel(patterns, channel)),
-      region,
-    )
+    const were = [...this.#seeds.values()].filter(({ patterns }) => storesChannel(patterns, channel))
+    const named = were.filter(({ isNamed }) => isNamed)
+    return regionOf(named.length > 0 ? named : were, region)
   }
 }
 

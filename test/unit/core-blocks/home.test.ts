@@ -7,7 +7,7 @@ import { Views } from '../../../src/core/fetch/views.ts'
 import type { AdmittedSession } from '../../../src/core/session.ts'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Channel } from '../../../src/model/ids.ts'
-import { configOf, FakeJourney, FakeJudge, peer, rootOf } from '../core-peers/fakes.ts'
+import { configOf, FakeJourney, FakeJudge, hex, peer, rootOf } from '../core-peers/fakes.ts'
 
 const APP = 'app/web' as Channel
 const LIB = 'lib/web' as Channel
@@ -54,4 +54,19 @@ test('never that of a seed which the root has removed since', () => {
   expect(home()).toBe('us')
   journey.current = rootOf(3, { removed: { peers: [{ id: peer('u') }], pools: [] } })
   expect(home()).toBe('eu')
+})
+
+test('that of one whose key or pool the root has dropped, which may be back with another certificate, only while no other is known', () => {
+  const home = new Home()
+  const admitted = (name: string, region: string, issuer: string) => ({
+    ...session(name, region),
+    admission: { ...new FakeJudge().admission(peer(name)), issuer: hex(issuer) as never },
+  })
+  home.linked([admitted('u', 'us', 'b')])
+  home.under(rootOf(2, { admission: { keys: [hex('a') as never] } }))
+  expect(home.of(APP, [], 'us')).toBe('us')
+  home.linked([admitted('e', 'eu', 'a')])
+  expect(home.of(APP, [], 'us')).toBe('eu')
+  home.linked([admitted('u', 'us', 'a')])
+  expect(home.of(APP, [], 'us')).toBe('us')
 })
