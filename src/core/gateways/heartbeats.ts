@@ -215,14 +215,22 @@ export class Heartbeats {
       before !== undefined && saysSame(before.heartbeat, heartbeat) ? before.admission : admitted(heartbeat)
     if (admission === undefined) return { kind: 'ignored' }
     if (before !== undefined && before.heartbeat.region !== region) this.forget(peer)
-    const gapMs = at - (before?.heartbeat.at ?? Number.NEGATIVE_INFINITY)
     const known: Known = {
       ...{ peer, stopgap: heartbeat.stopgap, weight: weight(region, peer) },
       ...{ heartbeat, bytes, key, admission, heardMonoMs: now.monoMs },
-      brisk: isBrisk(gapMs, this.#limits) ? (before?.brisk ?? 0) + 1 : 0,
+      brisk: before !== undefined && this.#isBrisk(before, at, now.monoMs) ? before.brisk + 1 : 0,
     }
     if (!this.#put(known, now)) return { kind: 'ignored' }
     return { kind: 'fresh', heartbeat, isNew: before === undefined }
+  }
+
+  /**
+   * So soon after the word before, by its sender's clock: on the way it may have been late. But where that clock was set back each
+   * word is of a moment after the one before, however long it took, so that it counts here as well, by one word that may be late.
+   */
+  #isBrisk(before: Known, at: number, monoMs: number): boolean {
+    const isInTime = monoMs - before.heardMonoMs < 2 * this.#limits.heartbeatMs
+    return isInTime && isBrisk(at - before.heartbeat.at, this.#limits)
   }
 
   /**

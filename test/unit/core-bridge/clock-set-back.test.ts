@@ -102,3 +102,20 @@ test('who stands again, after others stood and its clock went back a little, say
   expect(again.length).toBeGreaterThan(0)
   expect(again.every((at) => at > last)).toBe(true)
 })
+
+test('a gateway whose clock was set back lives, though each of its words is of a moment after the one before', () => {
+  const calm = new Bench({ self: named('self'), region: 'eu', limits: LIMITS, signHeartbeat: signed('self') })
+  gateways = createGateways(calm.config, judge)
+  calm.run((step, journey) =>
+    gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
+  )
+  bench = calm
+  const { wallMs } = bench.now
+  for (const word of [0, 1, 2, 3, 4]) {
+    saidIn(LIMITS.calmHeartbeatMs)
+    setClock(-LIMITS.calmHeartbeatMs)
+    expect(hear(signed('a')(wallMs + word))).toBe('accept')
+  }
+  saidIn(LIMITS.heartbeatLiveMs * 2)
+  expect(gateways.of('eu')).toContain(named('a'))
+})
