@@ -296,7 +296,6 @@ export class Serve {
   #next(step: Step): void {
     const { monoMs } = step.now
     const lookMonoMs = this.#look(step)
-    if (this.#active.size === 0) this.#backlog.began(monoMs)
     for (;;) {
       const wanted = this.#nextInLine([...this.#active.values()], monoMs)
       if (wanted === undefined) break

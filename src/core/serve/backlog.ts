@@ -12,7 +12,7 @@ export class Backlog {
   readonly #limits: Limits
   /** Milliseconds from one block that has left to the next, smoothed; undefined before the first. */
   #gapMs: number | undefined
-  /** When the last one left, or when the first after a pause began. */
+  /** When the last one left. */
   #sinceMonoMs = 0
   #isTooLong = false
 
@@ -26,11 +26,6 @@ export class Backlog {
 
   constructor(limits: Limits) {
     this.#limits = limits
-  }
-
-  /** The first block after none was on its way. */
-  began(monoMs: number): void {
-    this.#sinceMonoMs = monoMs
   }
 
   /** @param begunMonoMs when this one was begun: before that nobody waited for it, however long another has held a place */

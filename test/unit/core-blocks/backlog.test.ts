@@ -8,8 +8,7 @@ const MANY = LIMITS.maxWantsPerSeed + 1
 /** One block has left after another, so far apart. */
 function backlog(gapMs: number): Backlog {
   const one = new Backlog(LIMITS)
-  one.began(1_000)
-  for (let block = 1; block <= 8; block += 1) one.left(1_000 + block * gapMs, 0)
+  for (let block = 1; block <= 8; block += 1) one.left(1_000 + block * gapMs, 1_000)
   return one
 }
 
@@ -28,7 +27,6 @@ test('it is where more waits than one may want at once, and takes longer than ha
 
 test('before the first block has left nothing is known of its pace', () => {
   const one = new Backlog(LIMITS)
-  one.began(0)
   one.waits(100 * MANY)
   expect(one.isTooLong).toBe(false)
 })
@@ -46,7 +44,6 @@ test('once it is, it is so until nothing waits', () => {
 
 test('a pause in which nothing was on its way is none of its pace', () => {
   const one = backlog(1)
-  one.began(60_000)
   one.left(60_001, 60_000)
   one.waits(MANY)
   expect(one.isTooLong).toBe(false)
