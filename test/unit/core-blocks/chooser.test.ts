@@ -141,18 +141,24 @@ test('though others come all the time it is asked for after two deadlines', () =
   expect(rescue(endMs)).toMatchObject({ peer: peer('seed'), digest: digestOf(0) })
 })
 
-test('of those over the border one that was silent is asked last, however long ago it was, and before nobody', () => {
-  const journey = new FakeJourney()
-  link(journey, 'seed', { region: 'us', submit: true })
-  const sources = new Sources(LIMITS)
-  const chooser = new Chooser(configOf({ self: peer('node') }), sources, new BorderDuty())
-  const asked = () =>
-    chooser.rescue(jobOf(1, true), [...journey.admitted()], 60_000, { ...GOING, failMs: 0 })?.peer
-  sources.silent(peer('seed'), 0)
-  expect(asked()).toBe(peer('seed'))
-  link(journey, 'far', { region: 'us' })
-  expect(asked()).toBe(peer('far'))
-})
+test.each([
+  ['a seed', true],
+  ['no seed', false],
+])(
+  'of those over the border one that was silent is asked last, however long ago it was, and before nobody: %s',
+  (_, submit) => {
+    const journey = new FakeJourney()
+    link(journey, 'silent', { region: 'us', submit })
+    const sources = new Sources(LIMITS)
+    const chooser = new Chooser(configOf({ self: peer('node') }), sources, new BorderDuty())
+    const asked = () =>
+      chooser.rescue(jobOf(1, true), [...journey.admitted()], 60_000, { ...GOING, failMs: 0 })?.peer
+    sources.silent(peer('silent'), 0)
+    expect(asked()).toBe(peer('silent'))
+    link(journey, 'far', { region: 'us' })
+    expect(asked()).toBe(peer('far'))
+  },
+)
 
 test('what is here is not looked at again for each block that comes, and asked for again where it was lost', () => {
   const journey = new FakeJourney()
