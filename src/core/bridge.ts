@@ -169,7 +169,7 @@ export class Bridge implements Stage {
     first: number,
     last: number,
   ): void {
-    const ranked = rank(item.id, this.#linked(journey, region))
+    const ranked = rank(item.id, this.#linked(step, journey, region))
     const alike = ranked.slice(first, last + 1)
     // Where that region has too few, its last one hears of it from all the ranks that have no like.
     for (const [at, peer] of (alike.length > 0 ? alike : ranked.slice(-1)).entries()) {
@@ -193,7 +193,7 @@ export class Bridge implements Stage {
     const [first] = rank(item.id, own)
     const regions = first === self && item.home === this.#region ? journey.regions() : []
     const abroad = regions.filter((region) => region !== this.#region)
-    const firsts = abroad.flatMap((region) => rank(item.id, this.#linked(journey, region))[0] ?? [])
+    const firsts = abroad.flatMap((region) => rank(item.id, this.#linked(step, journey, region))[0] ?? [])
     const others = own.filter((peer) => first === self && peer !== self)
     for (const peer of first === self ? firsts : submit && first !== undefined ? [first] : [])
       this.#ask(step, peer, { type: 'announce', item, pages })
@@ -209,7 +209,9 @@ export class Bridge implements Stage {
     return read.kind === 'read' ? journey.handed(read.release) : []
   }
 
-  #linked(journey: Journey, region: string): PeerId[] {
+  /** Who is told there. */
+  #linked(step: Step, journey: Journey, region: string): PeerId[] {
+    this.#rights.tells(journey, region, step.now.monoMs)
     return linkedIn(region, journey, this.#config.limits)
   }
 
@@ -376,7 +378,7 @@ export class Bridge implements Stage {
       // Where it is at home everybody has it.
       const items = due.filter(({ home }) => home !== region).slice(0, this.#config.limits.maxBridgeHave)
       if (region === this.#region || items.length === 0) continue
-      for (const peer of this.#linked(journey, region)) this.#ask(step, peer, { type: 'have', items })
+      for (const peer of this.#linked(step, journey, region)) this.#ask(step, peer, { type: 'have', items })
     }
   }
 

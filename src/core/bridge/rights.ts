@@ -3,6 +3,7 @@ import type { Name, PeerId } from '../../model/ids.ts'
 import type { BridgeRequest } from '../../model/messages.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Journey } from '../journey.ts'
+import { LatestMap } from '../latest.ts'
 import { createBuckets } from '../rate.ts'
 import { isAdmitted } from '../session.ts'
 import type { Step } from '../step.ts'
@@ -17,15 +18,25 @@ export interface BridgeRefusal {
 
 export class BridgeRights {
   readonly #region: Name
+  readonly #heartbeatMs: number
   readonly #messages: ReturnType<typeof createBuckets<PeerId>>
+  /** Of regions without gateways: when nodes there were told of something last. */
+  readonly #toldMonoMs: LatestMap<string, number>
 
   constructor({ region, limits }: CoreConfig) {
     this.#region = region as Name
+    this.#heartbeatMs = limits.heartbeatMs
+    this.#toldMonoMs = new LatestMap(limits.maxRegions)
     this.#messages = createBuckets(limits.bridgePerSecond, limits.bridgeBurst)
   }
 
   forget(peer: PeerId): void {
     this.#messages.forget(peer)
+  }
+
+  /** Whoever is linked there is told of something. */
+  tells(journey: Journey, region: string, monoMs: number): void {
+    if (journey.gateways(region).length === 0) this.#toldMonoMs.set(region, monoMs)
   }
 
   /** Undefined: it may say this. */
@@ -37,9 +48,12 @@ export class BridgeRights {
     const count = message.type === 'have' ? message.items.length : 1
     if (!this.#messages.take(peer, step.now.monoMs, count))
       return { code: 'LIMIT_RATE', text: 'more bridge messages than a gateway may send' }
-    const near = session.hello.region === this.#region
-    // Of a region without gateways any node is told; who is told asks.
-    const asksItself = message.type === 'pull' && journey.gateways(session.hello.region).length === 0
+    const { region } = session.hello
+    const near = region === this.#region
+    // Of a region without gateways any node is told; who is told asks, though one may stand there by then.
+    const toldMs = step.now.monoMs - (this.#toldMonoMs.get(region) ?? Number.NEGATIVE_INFINITY)
+    const isTold = journey.gateways(region).length === 0 || toldMs < this.#heartbeatMs
+    const asksItself = message.type === 'pull' && isTold
     const mayBridge = (journey.stands(peer) || asksItself) && (message.type !== 'claim' || near)
     const seedTells = message.type === 'announce' && near && session.hello.submit
     if (mayBridge || seedTells) return undefined

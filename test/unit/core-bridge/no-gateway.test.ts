@@ -95,8 +95,21 @@ it('may ask for what it was told, and say nothing', () => {
     { type: 'have', items: [item] },
   ] as const)
     expect(codes(ask(far, message))).toEqual(['NET_PROTOCOL'])
+})
+
+it('may do so for a while once somebody stands there, who was not known when it was told', () => {
+  say()
   bench.journey.gatewaysOf.set('us', [peer('us-9')])
-  expect(codes(ask(far, { type: 'pull', item }))).toEqual(['NET_PROTOCOL'])
+  bench.pass(bench.config.limits.heartbeatMs - 1)
+  expect(replies(ask(peer('us-0'), { type: 'pull', item }))).toEqual([{ type: 'item', bytes }])
+  bench.pass(1)
+  expect(codes(ask(peer('us-0'), { type: 'pull', item }))).toEqual(['NET_PROTOCOL'])
+})
+
+test('nobody may who was not told, as gateways of its region were', () => {
+  bench.journey.gatewaysOf.set('us', [peer('us-9')])
+  say()
+  expect(codes(ask(peer('us-0'), { type: 'pull', item }))).toEqual(['NET_PROTOCOL'])
 })
 
 test('a node there that is told takes it as a gateway would, and says it on its topic', () => {
