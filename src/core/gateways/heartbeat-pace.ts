@@ -46,6 +46,7 @@ export class HeartbeatPace {
 
   readonly liveMs = (region: string): number => {
     const { heartbeatLiveMs, farHeartbeatLiveMs, calmHeartbeatLiveMs } = this.#limits
+    // One abroad as well: where this region has no gateway it knows of none, and is calm.
     if (this.#withoutBorderMs > 0) return calmHeartbeatLiveMs
     return region === this.#own ? heartbeatLiveMs : farHeartbeatLiveMs
   }

@@ -8,7 +8,7 @@ import type { Name, PeerId } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
 import { heartbeatsOf } from '../../../src/sim/own-records.ts'
 import type { Judge } from '../../../src/trust/admission.ts'
-import { asked, Bench, dialled, hex } from '../core-peers/fakes.ts'
+import { asked, Bench, dialled, hex, requestOf } from '../core-peers/fakes.ts'
 import { said } from './said-heartbeats.ts'
 
 const [SELF, NEAR, FAR] = ['self', 'near', 'far'].map((name) => peerOfKey(keyNamed(name))) as [
@@ -118,6 +118,21 @@ it('it counts for three times as long as one of the own region', () => {
   expect(counts(LIMITS.farHeartbeatLiveMs - 1)).toEqual({ near: false, far: true, stands: true })
   // None of another region is left, and one of a fleet without borders counts for minutes.
   expect(counts(LIMITS.farHeartbeatLiveMs)).toMatchObject({ near: true })
+})
+
+it('it counts for minutes where the own region has no gateway: it knows no border then, and is calm', () => {
+  bench = new Bench({ self: SELF, region: 'eu' })
+  gateways = createGateways(bench.config, judge)
+  link()
+  for (let word = 0; word < 3; word += 1) {
+    pass(LIMITS.calmHeartbeatMs)
+    expect([gateways.of('us'), gateways.stands(FAR)]).toEqual([[FAR], true])
+    const message = { type: 'heartbeats', heartbeats: [signed('far')], want: false } as const
+    const request = requestOf(word, FAR, { protocol: 'bridge', message })
+    bench.run((step, journey) => gateways.onRequest(step, journey, request))
+  }
+  pass(LIMITS.calmHeartbeatLiveMs)
+  expect([gateways.of('us'), gateways.stands(FAR)]).toEqual([[], false])
 })
 
 /** It hears NEAR after each of so many milliseconds, and not of FAR. */
