@@ -50,15 +50,13 @@ export function restore(node: NodeState, step: Step, event: EventOf<'started'>):
     if (shown !== undefined && !cell.stored) former.push(channel)
     const isMarked = markLeft(node, cell, shown)
     sayLeft(node, step, cell, left)
-    const { floor } = cell.state
-    const isLacking = before === undefined || rewrite.has(channel)
-    const isHigher = before !== undefined && comparePlaces(floor.top, before.top) !== 0
-    // By a root alone, which may raise all there are: written in slices, and what it ends goes behind it.
-    if (isHigher && !isLacking && floor.ids.length === 0) {
+    const { top } = cell.state.floor
+    const isOnDisk = before !== undefined && !rewrite.has(channel) && comparePlaces(top, before.top) === 0
+    // A root raises all there are, and a set of copies is lost as a whole: in slices, and what they end goes behind them.
+    if (!isOnDisk) {
       cell.unsaved = 'state'
       continue
     }
-    if (isLacking || isHigher) writes.push({ kind: 'floor', floor })
     // Known from the floor as it was alone.
     if (isMarked || cell.state.failedTarget !== records.get(channel)?.failedTarget)
       writes.push(recordWrite(cell))

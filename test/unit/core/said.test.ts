@@ -253,6 +253,7 @@ it('the root’s end is said in time, once a day, and when it has come', () => {
 describe('what a start finds', () => {
   const made = make({ clock: { alice: 1 } })
   const kept = { release: made.id, channel: CHANNEL, bytes: made.envelope }
+  const rewritten = [{ kind: 'floor', floor: floorOf(made) }, { kind: 'channel' }]
 
   it('damaged or of another fleet is said, and counts for nothing', () => {
     const node = new BenchNode()
@@ -264,18 +265,18 @@ describe('what a start finds', () => {
 
   it('of a floor in one place is written again, to be in both', () => {
     const effects = new BenchNode().start({ floors: [floorOf(made)], envelopes: [kept] })
-    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: rewritten }])
   })
 
   it('of a channel whose floor is lost takes its floor from what was accepted', () => {
     const effects = new BenchNode().start({ channels: [record([made.id])] as never, envelopes: [kept] })
-    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: rewritten }])
   })
 
   it('of a channel of which only that is left, too', () => {
     const node = new BenchNode()
     const effects = node.start({ envelopes: [kept], whole: [made.id] })
-    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: [{ kind: 'floor', floor: floorOf(made) }] }])
+    expect(ofKind(effects, 'persist')).toMatchObject([{ writes: rewritten }])
     expect(ofKind(node.persist(effects), 'activate')).toMatchObject([{ release: made.id }])
   })
 

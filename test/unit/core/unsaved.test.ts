@@ -10,6 +10,7 @@ import { createState, isDurable, keepCell, newCell } from '../../../src/core/sta
 import { MOST_CHANNELS } from '../../../src/core/unsaved.ts'
 import { bytesOf, type Write } from '../../../src/core/writes.ts'
 import { LIMITS } from '../../../src/limits.ts'
+import type { Floor } from '../../../src/model/floor.ts'
 import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { Release } from '../../../src/model/release.ts'
 import { activated, BenchNode, ofKind } from './bench-node.ts'
@@ -154,13 +155,39 @@ it('the node sends the next one off when the one before is on disk, and not befo
   expect(node.heard.filter((line) => line.startsWith('durable'))).toContain(`durable ${other}`)
 })
 
-it('a start between a root and the floors that it raises writes them in slices, too, and drops what they end behind them', () => {
-  const all = Array.from({ length: 200 }, (_, at) => {
+/** A release in each of 200 channels, as the store has them. */
+const many = () =>
+  Array.from({ length: 200 }, (_, at) => {
     const made = make({ clock: { alice: 1 }, header: { channel: `app/c${at}` as Channel } })
     const { id: release, envelope: bytes } = made
     const { channel } = made.release.header
     return { floor: { ...floorOf(made), channel }, kept: { release, channel, bytes } }
   })
+
+it.each([
+  ['one set of copies', 1],
+  ['both', 0],
+])('a start that has lost %s of its floors writes them in slices, too', (_, copies) => {
+  const all = many()
+  const node = new BenchNode()
+  const started = node.start({
+    roots: [{ version: ROOT.version, envelope: rootBytes(ROOT) }],
+    floors: all.flatMap(({ floor }) => (copies > 0 ? [floor] : [])),
+    envelopes: all.map(({ kept }) => kept),
+    floorLost: copies === 0,
+  })
+  const written: Floor[] = []
+  for (let next = ofKind(started, 'persist'); next.length > 0; next = ofKind(node.persist(next), 'persist')) {
+    const writes = next.flatMap((batch) => batch.writes)
+    const floors = writes.flatMap((write) => (write.kind === 'floor' ? [write.floor] : []))
+    expect(floors.length).toBeLessThanOrEqual(MOST_CHANNELS)
+    written.push(...floors)
+  }
+  expect(new Set(written)).toEqual(new Set(all.map(({ floor }) => floor)))
+})
+
+it('a start between a root and the floors that it raises writes them in slices, too, and drops what they end behind them', () => {
+  const all = many()
   const two = raised(ROOT)
   const node = new BenchNode({ root: rootBytes(two) })
   const started = node.start({
