@@ -18,7 +18,7 @@ import { Begun } from './peers/begun.ts'
 import { type JudgeRecord, PeerBook } from './peers/book.ts'
 import { candidatesOf, seedsAway } from './peers/candidates.ts'
 import { DialWindow } from './peers/dial-window.ts'
-import { linkToEnd } from './peers/end-link.ts'
+import { type Around, linkToEnd } from './peers/end-link.ts'
 import { ENOUGH_KNOWN, ExchangePace } from './peers/exchange-pace.ts'
 import { FullSeeds } from './peers/full-seeds.ts'
 import { Outside } from './peers/outside.ts'
@@ -238,17 +238,17 @@ export class Peers implements Stage {
     this.#gone = new Set(candidates.filter(({ gone }) => gone).map(({ peer }) => peer))
     const isWorse = this.#outside.look(links, there)
     const away = seedsAway(this.#book, journey, this.#removed)
-    const missing = this.#wantedSeeds(away, links, admitted, monoMs)
+    const seeds = seedsAmong(admitted, this.#book)
+    const missing = this.#wantedSeeds(away, links, seeds, monoMs)
     const wasShort = this.#short
     this.#short = isShort(this.#config, links, there, away)
-    const isAtSeed = seedsAmong(admitted, this.#book).length > 0
-    const isFewer = this.#fullSeeds.look(this.#short, links, isAtSeed)
+    const isFewer = this.#fullSeeds.look(this.#short, links, seeds.length > 0)
     if (isWorse || isFewer || (this.#short && !wasShort)) {
       this.#redial.hurry(monoMs, (peer) => this.#mostMs(peer))
       this.#exchangePace.soon(monoMs)
     }
     for (const peer of missing) if (this.#redial.nextMonoMs(peer) <= monoMs) this.#dial(step, peer)
-    for (const peer of this.#starving.look(journey, away, admitted, monoMs)) this.#dial(step, peer)
+    for (const peer of this.#starving.look(journey, away, admitted, seeds, monoMs)) this.#dial(step, peer)
     const due = candidates.filter(({ peer }) => this.#nextMonoMs(peer) <= monoMs)
     const coming = this.#withDials(admitted, candidates, monoMs)
     const dials = chooseDials(this.#config, coming, due, this.#config.random, this.#config.limits)
@@ -257,7 +257,7 @@ export class Peers implements Stage {
       this.#window.pause(monoMs)
       this.#dial(step, peer)
     }
-    this.#shed(step, journey, links, admitted, there)
+    this.#shed(step, journey, { links, admitted, candidates: there, seeds })
     if (this.#exchangePace.isDue(monoMs)) this.#exchangeWithSomebody(step, admitted)
     this.#nextLookMonoMs = this.#afterLook(monoMs, [...missing, ...candidates.map(({ peer }) => peer)])
     step.wakeAt(this.#nextLookMonoMs)
@@ -304,12 +304,11 @@ export class Peers implements Stage {
   #wantedSeeds(
     away: readonly PeerId[],
     { own, uncovered }: Links,
-    admitted: readonly AdmittedSession[],
+    linked: readonly AdmittedSession[],
     monoMs: number,
   ): readonly PeerId[] {
     const { minDegree, minOutbound } = this.#config.limits
     if (this.#config.submit || own < Math.min(minDegree, minOutbound + 1) || uncovered.length > 0) return away
-    const linked = seedsAmong(admitted, this.#book)
     const more = lacking(this.#config.patterns, linked, away, (peer) => this.patterns(peer))
     const wanted = own < minDegree ? away : more
     if (wanted.some((peer) => this.#redial.isBusy(peer, monoMs))) return []
@@ -325,20 +324,13 @@ export class Peers implements Stage {
   }
 
   /** One link too many goes; and every hour one of those in order, so that clusters cannot close. */
-  #shed(
-    step: Step,
-    journey: Journey,
-    links: Links,
-    admitted: readonly AdmittedSession[],
-    candidates: readonly Candidate[],
-  ): void {
+  #shed(step: Step, journey: Journey, around: Omit<Around, 'isSwap'>): void {
     const { limits, random, submit } = this.#config
     const { monoMs } = step.now
     if (submit) return
     const isSwap = monoMs >= this.#nextSwapMonoMs
     if (isSwap) this.#nextSwapMonoMs = monoMs + limits.linkSwapMs * (0.5 + random())
-    const seeds = seedsAmong(admitted, this.#book)
-    const spare = linkToEnd({ isSwap, links, admitted, candidates, seeds }, this.#config, journey, monoMs)
+    const spare = linkToEnd({ isSwap, ...around }, this.#config, journey, monoMs)
     if (spare === undefined) return
     this.#redial.wait(spare.peer, monoMs + limits.redialIdleMaxMs)
     step.emit({ kind: 'hangUp', peer: spare.peer, code: 'done' })

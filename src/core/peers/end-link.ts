@@ -5,7 +5,7 @@ import type { Journey } from '../journey.ts'
 import type { AdmittedSession } from '../session.ts'
 import { isMore } from './seeds.ts'
 
-interface Around {
+export interface Around {
   /** The hour of a swap has come. */
   readonly isSwap: boolean
   readonly links: Links

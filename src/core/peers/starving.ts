@@ -12,7 +12,6 @@ import { type Bucket, createBucket } from '../rate.ts'
 import type { Redial } from '../redial.ts'
 import { type AdmittedSession, EVERYTHING, storesChannel } from '../session.ts'
 import type { PeerBook } from './book.ts'
-import { seedsAmong } from './seeds.ts'
 
 /** Of those that beacons alone ask for, in `linkSwapMs`: whoever has their key can name one channel after the other. */
 export const LATE_DIALS = 2
@@ -24,7 +23,7 @@ export interface LateChannels {
 
 export class Starving {
   readonly #config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>
-  readonly #book: Pick<PeerBook, 'get' | 'isSeed'>
+  readonly #book: Pick<PeerBook, 'get'>
   readonly #redial: Pick<Redial, 'isFree' | 'recall'>
   readonly #beacons: LateChannels
   readonly #late: Bucket
@@ -35,7 +34,7 @@ export class Starving {
 
   constructor(
     config: Pick<CoreConfig, 'limits' | 'random' | 'submit'>,
-    book: Pick<PeerBook, 'get' | 'isSeed'>,
+    book: Pick<PeerBook, 'get'>,
     redial: Pick<Redial, 'isFree' | 'recall'>,
     beacons: LateChannels,
   ) {
@@ -46,11 +45,16 @@ export class Starving {
     this.#late = createBucket((LATE_DIALS * 1_000) / config.limits.linkSwapMs, LATE_DIALS)
   }
 
-  /** @returns the seed to be dialled now, of these that are not linked */
+  /**
+   * @param away seeds that are not linked
+   * @param linked those that are
+   * @returns which of those that are away is to be dialled now
+   */
   look(
     journey: Journey,
     away: readonly PeerId[],
     admitted: readonly AdmittedSession[],
+    linked: readonly AdmittedSession[],
     monoMs: number,
   ): readonly PeerId[] {
     const { limits, random, submit } = this.#config
@@ -61,7 +65,6 @@ export class Starving {
     this.#channels = new Set([...this.#channels].filter((channel) => stuck.has(channel)))
     if (stuck.size === 0) this.#beginAnew()
     if (away.length === 0) return []
-    const linked = seedsAmong(admitted, this.#book)
     const lacking = [...stuck].filter(
       (channel) => !linked.some(({ hello }) => storesChannel(hello.patterns, channel)),
     )
