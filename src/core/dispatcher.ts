@@ -232,7 +232,7 @@ export class Dispatcher implements CoreFacts {
     this.#counter.spend()
     this.#each((stage) => stage.onTick?.(step, this.#journey))
     this.#journey.fetch.onTick(step, this.#journey)
-    this.#serve.onTick(step)
+    this.#serve.onTick(step, this.#journey)
     tickActivations(this.#node, step)
     this.#housekeeping.onTick(step)
   }

@@ -12,6 +12,7 @@ import type { Journey } from './journey.ts'
 import { type Buckets, createBuckets } from './rate.ts'
 import { Backlog } from './serve/backlog.ts'
 import { Copies } from './serve/copies.ts'
+import { SignsOfLife } from './serve/signs-of-life.ts'
 import { lateMonoMs, NOT_YET, SlowTakers, type Taking } from './serve/slow-takers.ts'
 import type { Step } from './step.ts'
 
@@ -68,6 +69,7 @@ export class Serve {
   readonly #active = new Map<RequestId, Active>()
   readonly #slow = new SlowTakers()
   readonly #backlog: Backlog
+  readonly #signs: SignsOfLife
   readonly #queue: Wanted[] = []
   /** Until the block is here. */
   #standing: readonly Wanted[] = []
@@ -77,6 +79,7 @@ export class Serve {
     this.#from = from
     this.#copies = new Copies(config)
     this.#backlog = new Backlog(config.limits)
+    this.#signs = new SignsOfLife(config.limits)
     const { announcementsPerSecond, announcementsBurst } = config.limits
     // one that names all the places that it may is looked at, however few are at once
     const least = costOf({ whole: false, ranges: [0, MAX_PLACES] })
@@ -130,6 +133,7 @@ export class Serve {
     this.#active.delete(id)
     if (bytes === 0) this.#unbooked(active, active.sinceMonoMs !== NOT_YET)
     else {
+      this.#signs.gave(step, active.peer)
       this.#from.left(step, active.digest)
       this.#backlog.left(step.now.monoMs, active.begunMonoMs)
     }
@@ -146,11 +150,12 @@ export class Serve {
   onDisconnected(peer: PeerId): void {
     for (const wanted of this.#queue.filter((one) => one.peer === peer)) this.#takenBack(wanted)
     this.#stand(this.#standing.filter((wanted) => wanted.peer !== peer))
+    this.#signs.forget(peer)
     this.#announcements.forget(peer)
     this.#backlog.waits(this.#waitingAbroad)
   }
 
-  onTick(step: Step): void {
+  onTick(step: Step, journey: Journey): void {
     const { monoMs } = step.now
     for (const wanted of this.#active.values()) {
       if (wanted.untilMonoMs > monoMs) step.wakeAt(wanted.untilMonoMs)
@@ -165,6 +170,7 @@ export class Serve {
     if (due.length > 0) this.#stand(this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs))
     for (const { id } of due) this.#busy(step, id)
     for (const { untilMonoMs } of this.#standing) step.wakeAt(untilMonoMs)
+    this.#signs.onTick(step, journey, [...this.#standing, ...this.#queue, ...this.#active.values()])
   }
 
   #want(
@@ -183,6 +189,7 @@ export class Serve {
     const seed = hello?.submit === true
     const untilMonoMs = step.now.monoMs + this.#standMs(isOutside)
     const wanted = { id, peer, digest, border, handOn: false, seed, failed, untilMonoMs }
+    if (isOutside) this.#signs.waits(step, peer)
     if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
     const { content } = this.#from
     if (!content.isComing(digest)) return this.#answer(step, id, { type: 'gone' })

@@ -137,7 +137,10 @@ export type BlocksRequest =
       readonly whole: boolean
       readonly bitmap?: Uint8Array
     }
-  /** The same said unasked, and never answered; `ranges`: pairs of first place and count, what is new since the last. */
+  /**
+   * The same said unasked, and never answered; `ranges`: pairs of first place and count, what is new since the last. Of no place
+   * at all it is a sign that the sender lives.
+   */
   | {
       readonly type: 'holds'
       readonly release: ReleaseId

@@ -181,8 +181,8 @@ describe('a large release in a fleet of forty', () => {
   }, 240_000)
 
   test('waits over a border for a gateway that dies unseen as long as a plan says, and no longer', () => {
-    for (const seedNumber of [1, 2]) {
-      const fleet = started({ regions: ['eu', 'us'], nodes: 8, seeds: ['eu'], seed: seedNumber })
+    for (const seedNumber of [1, 2, 9, 11]) {
+      const fleet = started({ regions: ['eu', 'us'], nodes: 9, seeds: ['eu'], seed: seedNumber })
       const made = fleet.publish('eu', noise(2 * MIB))
       const across = () => fleet.blockBytes(fleet.of('eu'), 'us') / sizeOf(made)
       expect(fleet.run(DEADLINE_MS, () => across() >= 0.25)).toBe(true)
@@ -202,9 +202,10 @@ describe('a large release in a fleet of forty', () => {
       )
       expect(fleet.time.nowMs - diedMs).toBeLessThan(LIMITS.blockSilenceMs)
       expect(fleet.run(DEADLINE_MS, isIn('us'))).toBe(true)
-      expect(Math.abs(fleet.time.nowMs - diedMs - abroadMs)).toBeLessThan(abroadMs / 10)
+      // what it owed has to be asked of the next one, and to come
+      expect(Math.abs(fleet.time.nowMs - diedMs - abroadMs)).toBeLessThan(LIMITS.blockSilenceMs / 2)
       expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
-      expect(fleet.time.nowMs - diedMs).toBeLessThan(2 * abroadMs)
+      expect(fleet.time.nowMs - diedMs).toBeLessThan(3 * abroadMs)
       expect(across()).toBeLessThanOrEqual(1.05)
     }
   }, 120_000)

@@ -75,10 +75,9 @@ export class Overdue {
     this.#hasRead = false
     const mayHedge = lateMs <= limits.hedgeMs / 2
     for (const asked of this.#wants.all()) {
-      const { digest, peer, sinceMonoMs, way } = asked
+      const { digest, peer, way } = asked
       const peers = this.#wants.peers(digest).size
-      const standing = way === 'border' ? limits.standMs : 0
-      const silentMonoMs = sinceMonoMs + this.#patience.silenceMs(way, peers - 1) + standing
+      const silentMonoMs = this.#waitsSince(asked) + this.#patience.silenceMs(way, peers - 1)
       if (monoMs < silentMonoMs) {
         this.#lookAt(step, silentMonoMs)
         this.#hedge(step, asked, mayHedge)
@@ -92,6 +91,18 @@ export class Overdue {
         this.#wants.letGo(asked)
       if (this.#wants.peers(digest).size < MAX_ASKED) this.#again(digest)
     }
+  }
+
+  /**
+   * Over a border a want may stand for a while. Whoever lives gives signs of it meanwhile, which come late, too, where nothing
+   * comes from anybody: that may be the way.
+   */
+  #waitsSince(asked: Asked): number {
+    const { peer, way, sinceMonoMs } = asked
+    if (way !== 'border') return sinceMonoMs
+    const heardMonoMs = Math.max(sinceMonoMs, this.#sources.heardMonoMs(peer))
+    const stoodMonoMs = sinceMonoMs + this.#config.limits.standMs
+    return this.#tempo.hasCome(asked) ? Math.min(heardMonoMs, stoodMonoMs) : stoodMonoMs
   }
 
   #isReading(monoMs: number): boolean {

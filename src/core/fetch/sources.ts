@@ -322,6 +322,12 @@ export class Sources {
     else if (by === -1 || conduct.load === 1) conduct.owesSinceMonoMs = monoMs
   }
 
+  /** When it said or answered anything last, or was asked while nothing was under way from it. */
+  heardMonoMs(peer: PeerId): number {
+    const { spokeMonoMs, owesSinceMonoMs } = this.#conduct(peer)
+    return Math.max(spokeMonoMs, owesSinceMonoMs ?? spokeMonoMs)
+  }
+
   /** It has let this node wait for so long, or was silent before: dead, or no better than that. */
   isLate(peer: PeerId, doubtMs: number, monoMs: number): boolean {
     const { owesSinceMonoMs, silentMs } = this.#conduct(peer)

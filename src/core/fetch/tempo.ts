@@ -70,6 +70,11 @@ export class Tempo {
     lane.window.arrived(isFarLate ? Number.POSITIVE_INFINITY : others + 1, sinceMonoMs, silent, monoMs)
   }
 
+  /** Blocks come that way, asked for whenever: whoever says nothing does so by itself, and not for a way that is slow. */
+  hasCome({ way, sinceMonoMs }: Asked): boolean {
+    return this.#lanes[way].cameMonoMs > sinceMonoMs
+  }
+
   /**
    * A peer counts as silent from now on. Where all blocks come by one way, and none did since it was asked, it may be the way
    * that is slow: all that is under way asked for of others, too, would make it slower.

@@ -7,8 +7,8 @@ import { ticksOfMs } from './ticks.ts'
 
 /** A model's figure: in the program a neighbour that is asked for a block and silent is known to be so after `blockSilenceMs`. */
 export const DETECT_TICKS = ticksOfMs(500)
-/** In other regions: a want may stand there before anything is said. So long after it was asked, in the program. */
-export const ABROAD_TICKS = ticksOfMs(LIMITS.blockSilenceMs + LIMITS.borderSilenceMs + LIMITS.standMs)
+/** In other regions: whoever lives gives signs of it to whom it lets wait. So long after the last of them, in the program. */
+export const ABROAD_TICKS = ticksOfMs(LIMITS.blockSilenceMs + LIMITS.borderSilenceMs)
 
 export function* deathsOf(
   question: Question,

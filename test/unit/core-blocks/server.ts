@@ -15,6 +15,8 @@ class HasBlocks extends FakeJourney {
   override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
 }
 
+type Told = EventOf<'request'>['request'] & { readonly peer: PeerId; readonly monoMs: number }
+
 /** A node that asks to be woken at once each time would never let time pass. */
 const MAX_TICKS = 100_000
 
@@ -48,6 +50,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     address: () => undefined,
   })
   const cold = new Set<number>()
+  const told: Told[] = []
   const run = (act: (step: OpenStep) => void): string[] => {
     const step = new OpenStep({ monoMs, wallMs: 0 }, config, counter, () => {})
     act(step)
@@ -57,6 +60,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
         const begins = cold.has(effect.id) ? [] : serving(effect.id)
         return [`serve ${effect.id}`, ...begins]
       }
+      if (effect.kind === 'request') told.push({ peer: effect.peer, monoMs, ...effect.request })
       if (effect.kind === 'reply') return [`${effect.reply.message.type} ${effect.id}`]
       return []
     })
@@ -66,7 +70,7 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     monoMs = ms
     counter.spend()
     wakeMonoMs = undefined
-    return run((step) => serve.onTick(step))
+    return run((step) => serve.onTick(step, journey))
   }
   return {
     journey,
@@ -78,6 +82,8 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
     spoke,
     /** And for a block. */
     took,
+    /** What was said unasked. */
+    told,
     /** Whose announcements were looked at. */
     announced,
     holds: (from: string, holding: Holding = { whole: true }) =>

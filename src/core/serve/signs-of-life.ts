@@ -1,0 +1,68 @@
+/**
+ * Whoever waits over a border for a block hears now and then that this node lives, where it hears nothing else: what it asked
+ * for may stand here, or in line, for longer than a peer that says nothing takes to count as silent.
+ */
+import type { Limits } from '../../limits.ts'
+import type { PeerId } from '../../model/ids.ts'
+import type { Journey } from '../journey.ts'
+import type { Step } from '../step.ts'
+
+export class SignsOfLife {
+  readonly #limits: Limits
+  /** Peers over a border that wait, and when each was last given or told anything, or began to wait. */
+  readonly #toldMonoMs = new Map<PeerId, number>()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** Half of what makes a neighbour count as silent: of the second that there is the way takes up to 330 ms, and timers are late. */
+  get #pauseMs(): number {
+    return this.#limits.blockSilenceMs / 2
+  }
+
+  /** One over a border asks. */
+  waits(step: Step, peer: PeerId): void {
+    if (!this.#toldMonoMs.has(peer)) this.#told(step, peer)
+  }
+
+  /** A block has left for it. */
+  gave(step: Step, peer: PeerId): void {
+    if (this.#toldMonoMs.has(peer)) this.#told(step, peer)
+  }
+
+  forget(peer: PeerId): void {
+    this.#toldMonoMs.delete(peer)
+  }
+
+  /** @param wants all that are not answered yet */
+  onTick(step: Step, journey: Journey, wants: readonly { readonly peer: PeerId }[]): void {
+    if (this.#toldMonoMs.size === 0) return
+    const waiting = new Set(wants.map(({ peer }) => peer))
+    for (const [peer, toldMonoMs] of this.#toldMonoMs) {
+      const dueMonoMs = toldMonoMs + this.#pauseMs
+      if (!waiting.has(peer)) this.#toldMonoMs.delete(peer)
+      else if (dueMonoMs > step.now.monoMs) step.wakeAt(dueMonoMs)
+      else {
+        this.#tell(step, journey, peer)
+        this.#told(step, peer)
+      }
+    }
+  }
+
+  #told(step: Step, peer: PeerId): void {
+    const { monoMs } = step.now
+    this.#toldMonoMs.set(peer, monoMs)
+    step.wakeAt(monoMs + this.#pauseMs)
+  }
+
+  /** Nothing new of a release, whichever: it is not known of which the block is, once that is whole. */
+  #tell(step: Step, journey: Journey, peer: PeerId): void {
+    for (const { channel, target: release } of journey.channels()) {
+      if (release === undefined) continue
+      const message = { type: 'holds', release, channel, whole: false } as const
+      const [id, timeoutMs] = [step.nextRequest(), this.#limits.blockSilenceMs]
+      return step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** What is said to whoever waits over a border for a block, so that it does not take this node for dead. */
+import { expect, test } from 'vitest'
+import type { ChannelFacts } from '../../../src/core/journey.ts'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
+import { hex, peer } from '../core-peers/fakes.ts'
+import { link } from './links.ts'
+import { server } from './server.ts'
+
+const PAUSE_MS = LIMITS.blockSilenceMs / 2
+const CHANNEL = 'app/web' as Channel
+const TARGET = hex('e') as string as ReleaseId
+
+/** It has the block `a`, and is about to have `b`; one neighbour, two of another region. */
+function node() {
+  const at = server()
+  const facts = { channel: CHANNEL, target: TARGET } as ChannelFacts
+  at.journey.facts.set('none' as Channel, { ...facts, target: undefined })
+  at.journey.facts.set(CHANNEL, facts)
+  at.journey.here.add(hex('a'))
+  at.coming.add(hex('b'))
+  link(at.journey, 'near')
+  for (const far of ['far', 'farther']) link(at.journey, far, { region: 'far' })
+  const timesOf = (name: string) => at.told.flatMap((one) => (one.peer === peer(name) ? [one.monoMs] : []))
+  return { at, timesOf }
+}
+
+test('whose want stands, and who waits in line or for what is on its way, hears it while it hears nothing else', () => {
+  const { at, timesOf } = node()
+  at.want(1, 'far', hex('b'))
+  at.want(2, 'farther')
+  at.want(3, 'near')
+  at.tick(LIMITS.standMs - 1)
+  const due = [1, 2, 3, 4].map((times) => times * PAUSE_MS)
+  expect([timesOf('far'), timesOf('farther'), timesOf('near')]).toEqual([due, due, []])
+  const message = { type: 'holds', release: TARGET, channel: CHANNEL, whole: false }
+  expect(at.told[0]).toMatchObject({ protocol: 'blocks', message })
+})
+
+test('that a block has left for it is as good, and says when the next is due', () => {
+  const { at, timesOf } = node()
+  at.want(1, 'far')
+  at.want(2, 'far')
+  at.tick(PAUSE_MS - 10)
+  at.served(1)
+  at.tick(2 * PAUSE_MS - 11)
+  expect(timesOf('far')).toEqual([])
+  at.tick(2 * PAUSE_MS - 10)
+  expect(timesOf('far')).toEqual([2 * PAUSE_MS - 10])
+})
+
+test.each([
+  ['has what it asked for', (at: ReturnType<typeof server>) => at.served(1)],
+  ['is gone', (at: ReturnType<typeof server>) => at.gone(peer('far'))],
+])('who %s hears nothing more', (_, ends) => {
+  const { at, timesOf } = node()
+  at.want(1, 'far')
+  at.tick(PAUSE_MS)
+  ends(at)
+  at.tick(10 * PAUSE_MS)
+  expect(timesOf('far')).toEqual([PAUSE_MS])
+})

@@ -1,0 +1,65 @@
+/** A gateway of another region that says nothing: when it counts as silent, and who is asked then. */
+import { describe, expect, test } from 'vitest'
+import { LIMITS } from '../../../src/limits.ts'
+import type { Digest } from '../../../src/model/ids.ts'
+import { peer } from '../core-peers/fakes.ts'
+import { fetcher, SELF, type Want } from './fetcher.ts'
+
+const SILENT_MS = LIMITS.blockSilenceMs + LIMITS.borderSilenceMs
+const STEP_MS = 10
+const abroad = [peer('far'), peer('farther'), peer('farthest')]
+
+/** The only gateway of its region has asked for all that it is to bring in, of three of another region. */
+function region() {
+  const node = fetcher({ blocks: 12, gateways: [SELF], abroad, seeds: [peer('seed')], seedRegion: 'us' })
+  const wants = node.started.flatMap((page) => node.give(page))
+  const of = (far: Want['to']) => wants.filter(({ to }) => to === far)
+  const [mine, ...rest] = of(peer('far'))
+  const [theirs] = of(peer('farther'))
+  if (mine === undefined || theirs === undefined) throw new Error('two are not asked')
+  /** @returns after how long it is asked of another, and of whom */
+  const asked = (digest: Digest | 'any', mostMs: number, meanwhile: (ms: number) => void = () => {}) => {
+    for (let ms = STEP_MS; ms <= mostMs; ms += STEP_MS) {
+      meanwhile(ms)
+      const again = node.tick(STEP_MS).find((want) => digest === 'any' || want.digest === digest)
+      if (again !== undefined) return { ms, to: again.to }
+    }
+    return undefined
+  }
+  return { node, mine, rest, theirs, asked }
+}
+
+describe('where blocks come over the border', () => {
+  test('who says nothing counts as silent without the time for which a want may stand', () => {
+    const { node, mine, theirs, asked } = region()
+    node.tick(STEP_MS)
+    node.give(theirs)
+    expect(asked(mine.digest, 5_000)?.ms).toBe(SILENT_MS - STEP_MS)
+  })
+
+  test.each([
+    ['says something', (node: ReturnType<typeof fetcher>) => node.spoke(peer('far'))],
+    ['answers something', (node: ReturnType<typeof fetcher>, want: Want) => node.give(want)],
+  ])('who %s has as long again, and no longer than a want may stand', (_, says) => {
+    const { node, mine, rest, theirs, asked } = region()
+    node.tick(STEP_MS)
+    node.give(theirs)
+    const said = asked(mine.digest, 5_000, (ms) => {
+      if (ms === 500) says(node, rest[0] as Want)
+    })
+    expect(said?.ms).toBe(500 + SILENT_MS - STEP_MS)
+  })
+
+  test('who gives signs of life has the time for which a want may stand, and no more', () => {
+    const { node, mine, theirs, asked } = region()
+    node.tick(STEP_MS)
+    node.give(theirs)
+    const said = asked(mine.digest, 5_000, () => void node.spoke(peer('far')))
+    expect(said?.ms).toBe(SILENT_MS + LIMITS.standMs - STEP_MS)
+  })
+})
+
+test('where nothing comes over the border at all it may be the way, and the time is the same for all', () => {
+  const { asked } = region()
+  expect(asked('any', 5_000)?.ms).toBe(SILENT_MS + LIMITS.standMs)
+})
