@@ -205,7 +205,8 @@ describe('a large release in a fleet of forty', () => {
       // what it owed has to be asked of the next one, and to come
       expect(Math.abs(fleet.time.nowMs - diedMs - abroadMs)).toBeLessThan(LIMITS.blockSilenceMs / 2)
       expect(fleet.run(DEADLINE_MS, all(fleet, made))).toBe(true)
-      expect(fleet.time.nowMs - diedMs).toBeLessThan(3 * abroadMs)
+      // nor does who asked the dead one by itself wait for that one once a neighbour has the block
+      expect(fleet.time.nowMs - diedMs).toBeLessThan(1.5 * abroadMs)
       expect(across()).toBeLessThanOrEqual(1.05)
     }
   }, 120_000)

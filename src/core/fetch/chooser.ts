@@ -69,6 +69,8 @@ export class Chooser {
   /** Linked neighbours of the own region. */
   #near: ReadonlySet<PeerId> = new Set()
 
+  readonly isNear = (peer: PeerId): boolean => this.#near.has(peer)
+
   constructor(config: CoreConfig, sources: Sources, duty: BorderDuty) {
     this.#config = config
     this.#sources = sources

@@ -3,6 +3,7 @@ import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Step } from '../step.ts'
 import type { Disk } from './disk.ts'
+import type { FetchJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { Patience } from './patience.ts'
 import type { Sources } from './sources.ts'
@@ -23,6 +24,8 @@ export class Overdue {
   readonly #patience: Patience
   readonly #tempo: Tempo
   readonly #wants: Wants
+  /** A neighbour whose word counts. */
+  readonly #gives: (peer: PeerId) => boolean
   /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
   #lookMonoMs = Number.POSITIVE_INFINITY
   /** Until then what came while this node stood still is being read. */
@@ -36,6 +39,7 @@ export class Overdue {
     disk: Disk,
     jobs: Jobs,
     { patience, tempo, wants }: { patience: Patience; tempo: Tempo; wants: Wants },
+    isNear: (peer: PeerId) => boolean,
   ) {
     this.#config = config
     this.#sources = sources
@@ -44,6 +48,7 @@ export class Overdue {
     this.#patience = patience
     this.#tempo = tempo
     this.#wants = wants
+    this.#gives = (peer) => isNear(peer) && sources.counts(peer)
   }
 
   /** Some event comes by then, and with it a look. */
@@ -148,19 +153,29 @@ export class Overdue {
     asked.hedged = false
   }
 
-  /** A block that takes long may be had from a second neighbour, while the first is not blamed yet. */
+  /**
+   * A block that takes long may be had from a second neighbour, while the first is not blamed yet; what is asked for over a
+   * border from the first that has it by now.
+   */
   #hedge(step: Step, asked: Asked, mayHedge: boolean): void {
     const { digest, peer, sinceMonoMs, way } = asked
-    if (way !== 'near' || asked.hedged !== undefined) return
+    if (way === 'seed' || asked.hedged !== undefined) return
     if (this.#disk.isWriting(digest) || !this.#jobs.areWithout(digest)) return
     const { monoMs } = step.now
     const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
     if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
+    if (way === 'border' && !this.#isNear(digest)) return
     if (!mayHedge) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
     if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
     asked.hedged = true
     this.#sources.doubt(peer)
     this.#again(digest)
+  }
+
+  #isNear(digest: Digest): boolean {
+    const isOf = (job: FetchJob) =>
+      this.#sources.of(job.release.id).announced(job.place(digest) as number, this.#gives)
+    return this.#jobs.naming(digest).some(isOf)
   }
 
   #again(digest: Digest): void {

@@ -69,7 +69,7 @@ export class Pull {
     this.#patience = new Patience(config.limits)
     this.#tempo = new Tempo(config.limits, this.#patience, config.random)
     const learnt = { patience: this.#patience, tempo: this.#tempo, wants: this.#wants }
-    this.#overdue = new Overdue(config, sources, disk, jobs, learnt)
+    this.#overdue = new Overdue(config, sources, disk, jobs, learnt, this.#chooser.isNear)
     this.#sentOn = new SentOn(config.limits)
     this.#queries = new Queries(config, sources, this.#patience, jobs)
   }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
-import { fetcher, SELF, type Want } from './fetcher.ts'
+import { fetcher, OTHER, SELF, type Want } from './fetcher.ts'
 
 const SILENT_MS = LIMITS.blockSilenceMs + LIMITS.borderSilenceMs
 const STEP_MS = 10
@@ -62,4 +62,12 @@ describe('where blocks come over the border', () => {
 test('where nothing comes over the border at all it may be the way, and the time is the same for all', () => {
   const { asked } = region()
   expect(asked('any', 5_000)?.ms).toBe(SILENT_MS + LIMITS.standMs)
+})
+
+test('what a neighbour has by now is asked of it, though another region owes it', () => {
+  const { node, mine, rest, asked } = region()
+  node.tick(LIMITS.hedgeMs)
+  node.announce(OTHER, [node.digests.indexOf(mine.digest) + 1])
+  expect(asked(mine.digest, 500)).toMatchObject({ to: OTHER })
+  expect(asked((rest[0] as Want).digest, 500)).toBeUndefined()
 })
