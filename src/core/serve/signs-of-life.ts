@@ -5,7 +5,6 @@
 import type { Limits } from '../../limits.ts'
 import type { PeerId } from '../../model/ids.ts'
 import type { Journey } from '../journey.ts'
-import { storesChannel } from '../session.ts'
 import type { Step } from '../step.ts'
 
 export class SignsOfLife {
@@ -57,14 +56,10 @@ export class SignsOfLife {
     step.wakeAt(monoMs + this.#pauseMs)
   }
 
-  /**
-   * Nothing new of a release, whichever: it is not known of which the block is, once that is whole. But of a channel that the other
-   * stores: what else is here is none of its business.
-   */
+  /** Nothing new of a release, whichever: it is not known of which the block is, once that is whole. */
   #tell(step: Step, journey: Journey, peer: PeerId): void {
-    const patterns = journey.session(peer)?.hello?.patterns ?? []
     for (const { channel, target: release } of journey.channels()) {
-      if (release === undefined || !storesChannel(patterns, channel)) continue
+      if (release === undefined) continue
       const message = { type: 'holds', release, channel, whole: false } as const
       const [id, timeoutMs] = [step.nextRequest(), this.#limits.blockSilenceMs]
       return step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })

@@ -16,12 +16,11 @@ function node() {
   const at = server()
   const facts = { channel: CHANNEL, target: TARGET } as ChannelFacts
   at.journey.facts.set('none' as Channel, { ...facts, target: undefined })
-  at.journey.facts.set('lib/own' as Channel, { channel: 'lib/own' as Channel, target: hex('d') } as never)
   at.journey.facts.set(CHANNEL, facts)
   at.journey.here.add(hex('a'))
   at.coming.add(hex('b'))
   link(at.journey, 'near')
-  for (const far of ['far', 'farther']) link(at.journey, far, { region: 'far', patterns: ['app/*'] })
+  for (const far of ['far', 'farther']) link(at.journey, far, { region: 'far' })
   const timesOf = (name: string) => at.told.flatMap((one) => (one.peer === peer(name) ? [one.monoMs] : []))
   return { at, timesOf }
 }
