@@ -170,7 +170,7 @@ export class Serve {
     if (due.length > 0) this.#stand(this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs))
     for (const { id } of due) this.#busy(step, id)
     for (const { untilMonoMs } of this.#standing) step.wakeAt(untilMonoMs)
-    this.#signs.onTick(step, journey, [...this.#standing, ...this.#queue, ...this.#active.values()])
+    this.#signs.onTick(step, journey, () => [...this.#standing, ...this.#queue, ...this.#active.values()])
   }
 
   #want(

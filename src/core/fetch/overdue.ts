@@ -3,7 +3,6 @@ import type { Digest, PeerId } from '../../model/ids.ts'
 import type { CoreConfig } from '../config.ts'
 import type { Step } from '../step.ts'
 import type { Disk } from './disk.ts'
-import type { FetchJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { Patience } from './patience.ts'
 import type { Sources } from './sources.ts'
@@ -164,7 +163,7 @@ export class Overdue {
     const { monoMs } = step.now
     const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
     if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
-    if (way === 'border' && !this.#isNear(digest)) return
+    if (way === 'border' && !this.#isNear(asked)) return
     if (!mayHedge) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
     if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
     asked.hedged = true
@@ -172,10 +171,10 @@ export class Overdue {
     this.#again(digest)
   }
 
-  #isNear(digest: Digest): boolean {
-    const isOf = (job: FetchJob) =>
-      this.#sources.of(job.release.id).announced(job.place(digest) as number, this.#gives)
-    return this.#jobs.naming(digest).some(isOf)
+  /** As far as the release is concerned for which it was asked: thousands may name it, and this is looked at in each tick. */
+  #isNear({ release, digest }: Asked): boolean {
+    const place = this.#jobs.get(release)?.place(digest)
+    return place !== undefined && this.#sources.of(release).announced(place, this.#gives)
   }
 
   #again(digest: Digest): void {

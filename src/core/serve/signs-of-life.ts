@@ -36,9 +36,9 @@ export class SignsOfLife {
   }
 
   /** @param wants all that are not answered yet */
-  onTick(step: Step, journey: Journey, wants: readonly { readonly peer: PeerId }[]): void {
+  onTick(step: Step, journey: Journey, wants: () => readonly { readonly peer: PeerId }[]): void {
     if (this.#toldMonoMs.size === 0) return
-    const waiting = new Set(wants.map(({ peer }) => peer))
+    const waiting = new Set(wants().map(({ peer }) => peer))
     for (const [peer, toldMonoMs] of this.#toldMonoMs) {
       const dueMonoMs = toldMonoMs + this.#pauseMs
       if (!waiting.has(peer)) this.#toldMonoMs.delete(peer)
