@@ -4,7 +4,7 @@ import { decodeControlGossip } from '../../../src/codec/gossip.ts'
 import type { Effect } from '../../../src/core/effects.ts'
 import { createGateways, type Gateways } from '../../../src/core/gateways.ts'
 import { EMPTY_SNAPSHOT } from '../../../src/core/snapshot.ts'
-import { LIMITS } from '../../../src/limits.ts'
+import { LIMITS, type Limits } from '../../../src/limits.ts'
 import type { Name } from '../../../src/model/ids.ts'
 import { keyNamed, peerOfKey } from '../../../src/sim/keys.ts'
 import { heartbeatsOf } from '../../../src/sim/own-records.ts'
@@ -46,17 +46,22 @@ const setClock = (byMs: number): void => {
   bench.now = { ...bench.now, wallMs: bench.now.wallMs + byMs }
 }
 
-beforeEach(() => {
-  const limits = limitsOf({
-    calmHeartbeatMs: LIMITS.heartbeatMs,
-    calmHeartbeatLiveMs: LIMITS.heartbeatLiveMs,
-  })
+function begin(limits: Limits): void {
   bench = new Bench({ self: named('self'), region: 'eu', limits, signHeartbeat: signed('self') })
   gateways = createGateways(bench.config, judge)
   bench.run((step, journey) =>
     gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
   )
-})
+}
+
+beforeEach(() =>
+  begin(
+    limitsOf({
+      calmHeartbeatMs: LIMITS.heartbeatMs,
+      calmHeartbeatLiveMs: LIMITS.heartbeatLiveMs,
+    }),
+  ),
+)
 
 test('what this node says is of the new time, which others take; for a small step later than the last', () => {
   const before = saidIn(12_000)
@@ -104,12 +109,7 @@ test('who stands again, after others stood and its clock went back a little, say
 })
 
 test('a gateway whose clock was set back lives, though each of its words is of a moment after the one before', () => {
-  const calm = new Bench({ self: named('self'), region: 'eu', limits: LIMITS, signHeartbeat: signed('self') })
-  gateways = createGateways(calm.config, judge)
-  calm.run((step, journey) =>
-    gateways.onStarted(step, journey, { kind: 'started', snapshot: EMPTY_SNAPSHOT }),
-  )
-  bench = calm
+  begin(LIMITS)
   const { wallMs } = bench.now
   for (const word of [0, 1, 2, 3, 4]) {
     saidIn(LIMITS.calmHeartbeatMs)
