@@ -36,7 +36,7 @@ const STAND_MS = 300_000
 /** Gossip's mesh and the region's gateways stand by then, once there are links, and most of what is said once is said. */
 const START_MS = 60_000
 /** Of a quick run: its figures have more of that in them, and it says so. */
-const QUICK = { nodes: 20, sizes: [12 * KIB, MIB], rounds: 2, startMs: 8_000 } as const
+const QUICK = { nodes: 20, sizes: [12 * KIB, MIB], rounds: 2, startMs: 5_000 } as const
 /** A process that has just started compiles what a release runs while it runs: with ten of them on two cores, for seconds. */
 const WARM_UP_BYTES = [64 * KIB, 64 * KIB, MIB] as const
 /** Before each release: a fleet grows calmer by the minute. */

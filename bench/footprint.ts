@@ -10,7 +10,7 @@ import { type Spread, spread } from './spread.ts'
 const STARTS = { quick: 3, whole: 7 }
 const IDLE_SECONDS = { quick: 5, whole: 60 }
 /** Until links stand and nothing is left to pull. */
-const SETTLE_MS = 10_000
+const SETTLE_MS = { quick: 5_000, whole: 10_000 }
 
 interface Figures {
   readonly nodeItselfMs: Spread
@@ -65,7 +65,7 @@ async function idle(node: RealNode, seconds: number) {
   }
 }
 
-async function run(startCount: number, idleSeconds: number): Promise<Figures> {
+async function run(startCount: number, settleMs: number, idleSeconds: number): Promise<Figures> {
   const fleet = new RealFleet()
   try {
     const init = await fleet.init('fleet', ['--channel', 'bench/*'])
@@ -75,7 +75,7 @@ async function run(startCount: number, idleSeconds: number): Promise<Figures> {
     const files = fleet.files('config', { 'config.yaml': 'a: 1\n' })
     const { release } = await publish(init, 'bench/config', files)
     await converged([node], 'bench/config', release)
-    await delay(SETTLE_MS)
+    await delay(settleMs)
     const nodeItselfMs = spread(times.node)
     const listeningMs = spread(times.listening)
     return {
@@ -94,10 +94,10 @@ const range = ({ p50, min, max }: Spread): string => `${p50} (${min} to ${max})`
 
 export async function footprint({ quick }: { readonly quick: boolean }): Promise<Measured> {
   const size = quick ? 'quick' : 'whole'
-  const f = await run(STARTS[size], IDLE_SECONDS[size])
+  const f = await run(STARTS[size], SETTLE_MS[size], IDLE_SECONDS[size])
   return {
     about: [
-      `one node beside one seed, real processes on one machine; one channel with one small release; idle for ${f.idleSeconds} s after ${SETTLE_MS / 1_000} s to settle`,
+      `one node beside one seed, real processes on one machine; one channel with one small release; idle for ${f.idleSeconds} s after ${SETTLE_MS[size] / 1_000} s to settle`,
       `start: spawn → the line that says it listens, median of ${STARTS[size]} (fastest to slowest), and Node's own start of an empty program measured in turn`,
       'goals: at most 1,000 ms beyond Node, 128 MiB, below 1 % of a core, 2,048 B/s',
     ],

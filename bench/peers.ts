@@ -25,7 +25,7 @@ const SYSTEMS: readonly System[] = [confmesh, nginxPoll, nginxSse, nats, etcd, a
 const QUICK: readonly System[] = [confmesh, nginxSse]
 const KIB = 1024
 /** Links, meshes and first comparisons come to rest. */
-const SETTLE_MS = 8_000
+const SETTLE_MS = { quick: 4_000, whole: 8_000 }
 /** Before each release: what runs idly is taken off, and it changes as a fleet grows calm. */
 const IDLE_MS = 2_500
 /** Of one release; a system that needs longer fails there, and gets no larger payload. */
@@ -127,7 +127,7 @@ async function measured(
   try {
     lab.start()
     const running = await system.start(lab, subscribers, o.quick)
-    await delay(SETTLE_MS)
+    await delay(o.quick ? SETTLE_MS.quick : SETTLE_MS.whole)
     let seq = 0
     for (const [at, payloadBytes] of sizes.entries()) {
       const releases = o.quick ? 2 : payloadBytes > 512 * KIB ? 3 : 5
