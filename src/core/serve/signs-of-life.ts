@@ -11,6 +11,8 @@ export class SignsOfLife {
   readonly #limits: Limits
   /** Peers over a border that wait, and when each was last given or told anything, or began to wait. */
   readonly #toldMonoMs = new Map<PeerId, number>()
+  /** Since they were linked. */
+  readonly #hasHeard = new Set<PeerId>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -21,9 +23,13 @@ export class SignsOfLife {
     return this.#limits.blockSilenceMs / 2
   }
 
-  /** One over a border asks. */
+  /**
+   * One over a border asks. The first time since it was linked it is told at once: the stream that signs take, which costs a
+   * round trip, stands by the time that they are needed.
+   */
   waits(step: Step, peer: PeerId): void {
-    if (!this.#toldMonoMs.has(peer)) this.#told(step, peer)
+    if (this.#toldMonoMs.has(peer)) return
+    this.#told(step, peer, this.#hasHeard.has(peer) ? 0 : this.#pauseMs)
   }
 
   /** A block has left for it. */
@@ -32,6 +38,7 @@ export class SignsOfLife {
   }
 
   forget(peer: PeerId): void {
+    this.#hasHeard.delete(peer)
     this.#toldMonoMs.delete(peer)
   }
 
@@ -45,15 +52,16 @@ export class SignsOfLife {
       else if (dueMonoMs > step.now.monoMs) step.wakeAt(dueMonoMs)
       else {
         this.#tell(step, journey, peer)
+        this.#hasHeard.add(peer)
         this.#told(step, peer)
       }
     }
   }
 
-  #told(step: Step, peer: PeerId): void {
-    const { monoMs } = step.now
-    this.#toldMonoMs.set(peer, monoMs)
-    step.wakeAt(monoMs + this.#pauseMs)
+  #told(step: Step, peer: PeerId, agoMs = 0): void {
+    const toldMonoMs = step.now.monoMs - agoMs
+    this.#toldMonoMs.set(peer, toldMonoMs)
+    step.wakeAt(toldMonoMs + this.#pauseMs)
   }
 
   /** Nothing new of a release, whichever: it is not known of which the block is, once that is whole. */
@@ -61,7 +69,8 @@ export class SignsOfLife {
     for (const { channel, target: release } of journey.channels()) {
       if (release === undefined) continue
       const message = { type: 'holds', release, channel, whole: false } as const
-      const [id, timeoutMs] = [step.nextRequest(), this.#limits.blockSilenceMs]
+      // The first opens a stream: a round trip more, and on a busy host far longer than two pauses.
+      const [id, timeoutMs] = [step.nextRequest(), this.#limits.standMs]
       return step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
     }
   }

@@ -15,7 +15,11 @@ class HasBlocks extends FakeJourney {
   override hasBlock = ((digest: Digest) => this.here.has(digest)) as () => boolean
 }
 
-type Told = EventOf<'request'>['request'] & { readonly peer: PeerId; readonly monoMs: number }
+type Told = EventOf<'request'>['request'] & {
+  readonly peer: PeerId
+  readonly monoMs: number
+  readonly timeoutMs: number
+}
 
 /** A node that asks to be woken at once each time would never let time pass. */
 const MAX_TICKS = 100_000
@@ -60,7 +64,10 @@ export function server(submit = false, maxServedAtOnce = 1, change: Partial<Limi
         const begins = cold.has(effect.id) ? [] : serving(effect.id)
         return [`serve ${effect.id}`, ...begins]
       }
-      if (effect.kind === 'request') told.push({ peer: effect.peer, monoMs, ...effect.request })
+      if (effect.kind === 'request') {
+        const { peer: to, timeoutMs, request } = effect
+        told.push({ peer: to, monoMs, timeoutMs, ...request })
+      }
       if (effect.kind === 'reply') return [`${effect.reply.message.type} ${effect.id}`]
       return []
     })

@@ -8,6 +8,8 @@ import { link } from './links.ts'
 import { server } from './server.ts'
 
 const PAUSE_MS = LIMITS.blockSilenceMs / 2
+/** With the tick that follows. */
+const AT_ONCE_MS = 1
 const CHANNEL = 'app/web' as Channel
 const TARGET = hex('e') as string as ReleaseId
 
@@ -31,10 +33,33 @@ test('whose want stands, and who waits in line or for what is on its way, hears 
   at.want(2, 'farther')
   at.want(3, 'near')
   at.tick(LIMITS.standMs - 1)
-  const due = [1, 2, 3, 4].map((times) => times * PAUSE_MS)
+  const due = [0, 1, 2, 3, 4].map((times) => AT_ONCE_MS + times * PAUSE_MS)
   expect([timesOf('far'), timesOf('farther'), timesOf('near')]).toEqual([due, due, []])
   const message = { type: 'holds', release: TARGET, channel: CHANNEL, whole: false }
   expect(at.told[0]).toMatchObject({ protocol: 'blocks', message })
+})
+
+test('only the first want of a link is told of at once, so that a stream stands for what follows', () => {
+  const { at, timesOf } = node()
+  at.want(1, 'far')
+  at.tick(AT_ONCE_MS)
+  at.served(1)
+  at.tick(10 * PAUSE_MS)
+  at.want(2, 'far')
+  at.tick(11 * PAUSE_MS)
+  expect(timesOf('far')).toEqual([AT_ONCE_MS, 11 * PAUSE_MS])
+  at.gone(peer('far'))
+  at.tick(12 * PAUSE_MS)
+  at.want(3, 'far')
+  at.tick(12 * PAUSE_MS + AT_ONCE_MS)
+  expect(timesOf('far')).toEqual([AT_ONCE_MS, 11 * PAUSE_MS, 12 * PAUSE_MS + AT_ONCE_MS])
+})
+
+test('a sign has as long as a want may stand to get there: a stream may have to be opened for it', () => {
+  const { at } = node()
+  at.want(1, 'far', hex('b'))
+  at.tick(AT_ONCE_MS)
+  expect(at.told.map(({ timeoutMs }) => timeoutMs)).toEqual([LIMITS.standMs])
 })
 
 test('that a block has left for it is as good, and says when the next is due', () => {
@@ -44,9 +69,9 @@ test('that a block has left for it is as good, and says when the next is due', (
   at.tick(PAUSE_MS - 10)
   at.served(1)
   at.tick(2 * PAUSE_MS - 11)
-  expect(timesOf('far')).toEqual([])
+  expect(timesOf('far')).toEqual([AT_ONCE_MS])
   at.tick(2 * PAUSE_MS - 10)
-  expect(timesOf('far')).toEqual([2 * PAUSE_MS - 10])
+  expect(timesOf('far')).toEqual([AT_ONCE_MS, 2 * PAUSE_MS - 10])
 })
 
 test.each([
@@ -58,5 +83,5 @@ test.each([
   at.tick(PAUSE_MS)
   ends(at)
   at.tick(10 * PAUSE_MS)
-  expect(timesOf('far')).toEqual([PAUSE_MS])
+  expect(timesOf('far')).toEqual([AT_ONCE_MS])
 })
