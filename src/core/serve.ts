@@ -185,12 +185,22 @@ export class Serve {
     const hello = journey.session(peer)?.hello
     const isOutside = hello?.region !== journey.region
     const border = isOutside && !this.#slow.has(peer, step.now.monoMs)
-    const { limits } = this.#config
     const seed = hello?.submit === true
     const untilMonoMs = step.now.monoMs + this.#standMs(isOutside)
     const wanted = { id, peer, digest, border, handOn: false, seed, failed, untilMonoMs }
-    if (isOutside) this.#signs.waits(step, peer)
-    if (journey.hasBlock(digest)) return this.#serve(step, journey, wanted)
+    if (journey.hasBlock(digest)) this.#serve(step, journey, wanted)
+    else this.#await(step, journey, wanted)
+    if (isOutside && this.#isWaiting(id)) this.#signs.waits(step, peer)
+  }
+
+  /** In line, or for a block on its way here: not one that has its answer. */
+  #isWaiting(id: RequestId): boolean {
+    return this.#active.has(id) || [...this.#queue, ...this.#standing].some((one) => one.id === id)
+  }
+
+  #await(step: Step, journey: Journey, wanted: Wanted): void {
+    const { id, peer, digest } = wanted
+    const { limits } = this.#config
     const { content } = this.#from
     if (!content.isComing(digest)) return this.#answer(step, id, { type: 'gone' })
     const mine = this.#standing.filter((one) => one.peer === peer).length

@@ -11,8 +11,8 @@ export class SignsOfLife {
   readonly #limits: Limits
   /** Peers over a border that wait, and when each was last given or told anything, or began to wait. */
   readonly #toldMonoMs = new Map<PeerId, number>()
-  /** Since they were linked. */
-  readonly #hasHeard = new Set<PeerId>()
+  /** To whom one was sent since it was linked, and when the last. */
+  readonly #sentMonoMs = new Map<PeerId, number>()
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -24,12 +24,12 @@ export class SignsOfLife {
   }
 
   /**
-   * One over a border asks. The first time since it was linked it is told at once: the stream that signs take, which costs a
-   * round trip, stands by the time that they are needed.
+   * One over a border asks, and has to wait. Where it was told nothing for long, or never, it is told at once: the stream that
+   * signs take, which costs a round trip, stands by the time that they are needed.
    */
   waits(step: Step, peer: PeerId): void {
     if (this.#toldMonoMs.has(peer)) return
-    this.#told(step, peer, this.#hasHeard.has(peer) ? 0 : this.#pauseMs)
+    this.#told(step, peer, this.#isCold(step, peer) ? this.#pauseMs : 0)
   }
 
   /** A block has left for it. */
@@ -38,7 +38,7 @@ export class SignsOfLife {
   }
 
   forget(peer: PeerId): void {
-    this.#hasHeard.delete(peer)
+    this.#sentMonoMs.delete(peer)
     this.#toldMonoMs.delete(peer)
   }
 
@@ -52,10 +52,15 @@ export class SignsOfLife {
       else if (dueMonoMs > step.now.monoMs) step.wakeAt(dueMonoMs)
       else {
         this.#tell(step, journey, peer)
-        this.#hasHeard.add(peer)
         this.#told(step, peer)
       }
     }
+  }
+
+  /** A stream is given up once it has stood idle for half of what it may: half of that again, to be sure. */
+  #isCold({ now }: Step, peer: PeerId): boolean {
+    const sentMonoMs = this.#sentMonoMs.get(peer) ?? Number.NEGATIVE_INFINITY
+    return now.monoMs - sentMonoMs >= this.#limits.admittedStreamIdleMs / 4
   }
 
   #told(step: Step, peer: PeerId, agoMs = 0): void {
@@ -71,6 +76,7 @@ export class SignsOfLife {
       const message = { type: 'holds', release, channel, whole: false } as const
       // The first opens a stream: a round trip more, and on a busy host far longer than two pauses.
       const [id, timeoutMs] = [step.nextRequest(), this.#limits.standMs]
+      this.#sentMonoMs.set(peer, step.now.monoMs)
       return step.emit({ kind: 'request', id, peer, request: { protocol: 'blocks', message }, timeoutMs })
     }
   }

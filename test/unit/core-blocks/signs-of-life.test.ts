@@ -39,7 +39,7 @@ test('whose want stands, and who waits in line or for what is on its way, hears 
   expect(at.told[0]).toMatchObject({ protocol: 'blocks', message })
 })
 
-test('only the first want of a link is told of at once, so that a stream stands for what follows', () => {
+test('a want is told of at once where nothing was for long, or ever, so that a stream stands for what follows', () => {
   const { at, timesOf } = node()
   at.want(1, 'far')
   at.tick(AT_ONCE_MS)
@@ -48,11 +48,38 @@ test('only the first want of a link is told of at once, so that a stream stands 
   at.want(2, 'far')
   at.tick(11 * PAUSE_MS)
   expect(timesOf('far')).toEqual([AT_ONCE_MS, 11 * PAUSE_MS])
+  at.served(2)
   at.gone(peer('far'))
   at.tick(12 * PAUSE_MS)
   at.want(3, 'far')
   at.tick(12 * PAUSE_MS + AT_ONCE_MS)
-  expect(timesOf('far')).toEqual([AT_ONCE_MS, 11 * PAUSE_MS, 12 * PAUSE_MS + AT_ONCE_MS])
+  at.served(3)
+  const coldMs = 12 * PAUSE_MS + AT_ONCE_MS + LIMITS.admittedStreamIdleMs / 4
+  at.tick(coldMs)
+  at.want(4, 'far')
+  at.tick(coldMs + AT_ONCE_MS)
+  const due = [AT_ONCE_MS, 11 * PAUSE_MS, 12 * PAUSE_MS + AT_ONCE_MS, coldMs + AT_ONCE_MS]
+  expect(timesOf('far')).toEqual(due)
+})
+
+test('who could not be told, for want of any release, is told at once as soon as there is one', () => {
+  const { at, timesOf } = node()
+  const facts = at.journey.facts.get(CHANNEL) as ChannelFacts
+  at.journey.facts.delete(CHANNEL)
+  at.want(1, 'far')
+  at.tick(AT_ONCE_MS)
+  at.served(1)
+  at.journey.facts.set(CHANNEL, facts)
+  at.tick(10)
+  at.want(2, 'far')
+  at.tick(10 + AT_ONCE_MS)
+  expect(timesOf('far')).toEqual([10 + AT_ONCE_MS])
+})
+
+test('a want that has its answer at once makes no work beyond that: whoever asks for what is not here, again and again', () => {
+  const { at } = node()
+  expect(at.want(1, 'far', hex('c'))).toEqual(['gone 1'])
+  expect(at.wakeMonoMs()).toBeUndefined()
 })
 
 test('a sign has as long as a want may stand to get there: a stream may have to be opened for it', () => {
