@@ -24,6 +24,8 @@ export function endUnread(
 ): void {
   const { socket, method, url } = request
   const end = (what: string): void => {
+    // Its `close` comes after all timers that are due, of which another may be ours.
+    if (socket.destroyed) return
     onProblem('API_BUSY', `${method} ${url?.split('?', 1)[0]}: the answer is ${what}; connection closed`)
     socket.destroy()
   }

@@ -12,12 +12,20 @@ afterEach(() => void vi.useRealTimers())
 
 /** A reader that has always something to take. */
 function reader() {
-  const socket = { bytesWritten: 0, writableLength: 1, destroy: vi.fn() }
+  const socket = {
+    bytesWritten: 0,
+    writableLength: 1,
+    destroyed: false,
+    destroy: vi.fn(() => {
+      socket.destroyed = true
+    }),
+  }
   const request = { socket, method: 'GET', url: '/' } as unknown as IncomingMessage
-  const response = Object.assign(new EventEmitter(), { setTimeout: () => undefined })
+  const response = Object.assign(new EventEmitter(), { setTimeout: vi.fn() })
   const answers = { isFull: false }
   const limits = { ...LIMITS, httpRequestTimeoutMs: TIMEOUT_MS, minHttpBytesPerSecond: PER_SECOND }
-  const options = { limits, hosts: [], token: undefined, version: '1', onProblem: () => undefined }
+  const onProblem = vi.fn()
+  const options = { limits, hosts: [], token: undefined, version: '1', onProblem }
   endUnread(request, response as unknown as ServerResponse, options, answers)
   const takes = (bytesPerSecond: number, ms: number): void => {
     for (let at = 0; at < ms; at += TIMEOUT_MS / 10) {
@@ -25,7 +33,8 @@ function reader() {
       vi.advanceTimersByTime(TIMEOUT_MS / 10)
     }
   }
-  return { takes, answers, isCut: () => socket.destroy.mock.calls.length > 0 }
+  const [[, tookNothing] = []] = response.setTimeout.mock.calls
+  return { takes, answers, onProblem, tookNothing, isCut: () => socket.destroy.mock.calls.length > 0 }
 }
 
 test('who is too slow is cut off once there is no room, and not before', () => {
@@ -44,4 +53,12 @@ test('who was too slow, and is quick by now, is not cut off for what was long ag
   answers.isFull = true
   takes(PER_SECOND, 10 * TIMEOUT_MS)
   expect(isCut()).toBe(false)
+})
+
+test('who takes nothing and is too slow, both found before its `close` comes, is told of once', () => {
+  const { takes, answers, onProblem, tookNothing } = reader()
+  answers.isFull = true
+  tookNothing()
+  takes(0, 3 * TIMEOUT_MS)
+  expect(onProblem).toHaveBeenCalledTimes(1)
 })
