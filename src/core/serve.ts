@@ -170,7 +170,7 @@ export class Serve {
     if (due.length > 0) this.#stand(this.#standing.filter(({ untilMonoMs }) => untilMonoMs > monoMs))
     for (const { id } of due) this.#busy(step, id)
     for (const { untilMonoMs } of this.#standing) step.wakeAt(untilMonoMs)
-    this.#signs.onTick(step, journey, () => [...this.#standing, ...this.#queue, ...this.#active.values()])
+    this.#signs.onTick(step, journey, () => this.#unanswered)
   }
 
   #want(
@@ -190,12 +190,11 @@ export class Serve {
     const wanted = { id, peer, digest, border, handOn: false, seed, failed, untilMonoMs }
     if (journey.hasBlock(digest)) this.#serve(step, journey, wanted)
     else this.#await(step, journey, wanted)
-    if (isOutside && this.#isWaiting(id)) this.#signs.waits(step, peer)
+    if (isOutside && this.#unanswered.some((one) => one.id === id)) this.#signs.waits(step, peer)
   }
 
-  /** In line, or for a block on its way here: not one that has its answer. */
-  #isWaiting(id: RequestId): boolean {
-    return this.#active.has(id) || [...this.#queue, ...this.#standing].some((one) => one.id === id)
+  get #unanswered(): readonly Wanted[] {
+    return [...this.#standing, ...this.#queue, ...this.#active.values()]
   }
 
   #await(step: Step, journey: Journey, wanted: Wanted): void {

@@ -9,8 +9,8 @@ import type { Step } from '../step.ts'
 
 export class SignsOfLife {
   readonly #limits: Limits
-  /** Peers over a border that wait, and when each was last given or told anything, or began to wait. */
-  readonly #toldMonoMs = new Map<PeerId, number>()
+  /** Peers over a border that wait, and when each is to be told, unless it is given something before. */
+  readonly #dueMonoMs = new Map<PeerId, number>()
   /** To whom one was sent since it was linked, and when the last. */
   readonly #sentMonoMs = new Map<PeerId, number>()
 
@@ -28,31 +28,29 @@ export class SignsOfLife {
    * signs take, which costs a round trip, stands by the time that they are needed.
    */
   waits(step: Step, peer: PeerId): void {
-    if (this.#toldMonoMs.has(peer)) return
-    this.#told(step, peer, this.#isCold(step, peer) ? this.#pauseMs : 0)
+    if (!this.#dueMonoMs.has(peer)) this.#due(step, peer, this.#isCold(step, peer) ? 0 : this.#pauseMs)
   }
 
   /** A block has left for it. */
   gave(step: Step, peer: PeerId): void {
-    if (this.#toldMonoMs.has(peer)) this.#told(step, peer)
+    if (this.#dueMonoMs.has(peer)) this.#due(step, peer, this.#pauseMs)
   }
 
   forget(peer: PeerId): void {
     this.#sentMonoMs.delete(peer)
-    this.#toldMonoMs.delete(peer)
+    this.#dueMonoMs.delete(peer)
   }
 
   /** @param wants all that are not answered yet */
   onTick(step: Step, journey: Journey, wants: () => readonly { readonly peer: PeerId }[]): void {
-    if (this.#toldMonoMs.size === 0) return
+    if (this.#dueMonoMs.size === 0) return
     const waiting = new Set(wants().map(({ peer }) => peer))
-    for (const [peer, toldMonoMs] of this.#toldMonoMs) {
-      const dueMonoMs = toldMonoMs + this.#pauseMs
-      if (!waiting.has(peer)) this.#toldMonoMs.delete(peer)
+    for (const [peer, dueMonoMs] of this.#dueMonoMs) {
+      if (!waiting.has(peer)) this.#dueMonoMs.delete(peer)
       else if (dueMonoMs > step.now.monoMs) step.wakeAt(dueMonoMs)
       else {
         this.#tell(step, journey, peer)
-        this.#told(step, peer)
+        this.#due(step, peer, this.#pauseMs)
       }
     }
   }
@@ -63,10 +61,10 @@ export class SignsOfLife {
     return now.monoMs - sentMonoMs >= this.#limits.admittedStreamIdleMs / 4
   }
 
-  #told(step: Step, peer: PeerId, agoMs = 0): void {
-    const toldMonoMs = step.now.monoMs - agoMs
-    this.#toldMonoMs.set(peer, toldMonoMs)
-    step.wakeAt(toldMonoMs + this.#pauseMs)
+  #due(step: Step, peer: PeerId, inMs: number): void {
+    const dueMonoMs = step.now.monoMs + inMs
+    this.#dueMonoMs.set(peer, dueMonoMs)
+    step.wakeAt(dueMonoMs)
   }
 
   /** Nothing new of a release, whichever: it is not known of which the block is, once that is whole. */
