@@ -79,13 +79,13 @@ export const LIMITS = {
   /** Root bytes from one address, or by gossip from one peer, in a minute. */
   maxRootBytesPerMinute: 4 * MIB,
   /** Streams a peer may hold open to us, per protocol. */
-  maxStreams: { admit: 1, sync: 2, blocks: 8, publish: 3, bridge: 7 },
+  maxStreams: { admit: 1, sync: 2, blocks: 9, publish: 3, bridge: 7 },
   /** Requests of ours that wait for one of those streams, per peer and protocol; beyond, the peer is too slow for us. */
   maxQueuedRequests: 64,
   maxUnreadBytes: 128 * MIB,
   /** Replies in one run: 1 MiB of 64 KiB messages is 17. */
   maxRunMessages: 64,
-  /** Streams that a peer opens, taken up on one connection: an honest one has 25, and opens one anew when it broke. Beyond, they wait, and more than 64 that wait or live are reset. */
+  /** Streams that a peer opens, taken up on one connection: an honest one has 26, and opens one anew when it broke. Beyond, they wait, and more than 64 that wait or live are reset. */
   streamsPerSecond: 20,
   streamsBurst: 64,
   /** An inbound stream without a request for this long is closed, where a stranger may open it (admit, publish); the asker gives it up at half of that. */
@@ -97,7 +97,7 @@ export const LIMITS = {
   /** A dial in all, name lookup and handshake included. */
   dialDeadlineMs: 10_000,
   /** Handshakes of others under way, half of them of one address at most, and what each may take: as long as the dialler waits. */
-  maxHandshakes: 192,
+  maxHandshakes: 188,
   handshakeDeadlineMs: 10_000,
   /** Peers admitted that dialled us: milliseconds of work each, so a restarting fleet takes a part of a core; beyond, it hears when to come back. */
   admissionsPerSecond: 50,
@@ -222,7 +222,7 @@ export const LIMITS = {
   maxWantBytes: 8 * MIB,
   /** From one neighbour of the region: what is under way is spread over all of them. */
   maxWantsPerPeer: 1,
-  /** From a seed or over a border: a round trip's worth, as many as there are streams. */
+  /** From a seed or over a border: a round trip's worth, as many as there are streams but one, for `holds`. */
   maxWantsPerSeed: 8,
   /** Blocks queued for others before they hear "busy": 4 of 256 KiB are 8 ms at 1 Gbit/s; with 8 the slowest node needs 6 % longer. */
   maxServed: 4,

@@ -19,8 +19,12 @@ interface Wire {
   idleSinceMs: number
 }
 
-/** Between seeds, answered at once and asked for a second at most: who waited for a place would be taken for silent. */
-const isUrgent = ({ message: { type } }: AnyRequest): boolean => type === 'lease' || type === 'free'
+/**
+ * Who waited for a place would be taken for silent. Between seeds, answered at once and asked for a second at most; and that
+ * this node lives, while all that it asks for itself has no answer.
+ */
+const isUrgent = (request: AnyRequest): boolean =>
+  isNotice(request) || request.message.type === 'lease' || request.message.type === 'free'
 
 interface Waiter {
   /** It goes while so many places are not taken. */

@@ -11,7 +11,7 @@ export const SHORT_BYTES = 256
 /** The most an honest peer sends are 800 RPCs, 500 requests and as many answers; and some seconds of it at once after a stall. */
 export const SHORT_PER_SECOND = 2_000
 export const SHORT_BURST = 8_192
-/** An honest peer has 25 streams, and opens one anew when it broke. To begin one costs 40 µs: the burst takes 20 ms. */
+/** An honest peer has 26 streams, and opens one anew when it broke. To begin one costs 40 µs: the burst takes 20 ms. */
 export const STREAMS_PER_SECOND = 100
 export const STREAMS_BURST = 512
 /**

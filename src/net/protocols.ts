@@ -43,6 +43,9 @@ export interface ProtocolRules {
 /** The things a gateway says it has are many small values: 256 of them, 20 KiB, take 5 ms to decode. */
 export const BRIDGE_BYTES_AS_ONE = 2_048
 
+/** `lease` and `free` of `publish`, and `holds` of `blocks`. */
+const hasUrgent = (protocol: Protocol): boolean => protocol === 'publish' || protocol === 'blocks'
+
 /** A fifteenth on top for what surrounds the envelopes: older builds fill the bound with those alone. */
 const syncRunBytes = ({ maxSyncRunBytes }: Limits): number => Math.ceil((maxSyncRunBytes * 16) / 15)
 
@@ -57,7 +60,7 @@ export function protocolRules(limits: Limits): RulesOf {
       maxReplyBytes: maxReplyBytes(protocol, limits),
       maxRunBytes: protocol === 'sync' ? syncRunBytes(limits) : maxReplyBytes(protocol, limits),
       maxStreams: limits.maxStreams[protocol],
-      spare: protocol === 'publish' && limits.maxStreams.publish > 1 ? 1 : 0,
+      spare: hasUrgent(protocol) && limits.maxStreams[protocol] > 1 ? 1 : 0,
       idleMs: admittedOnly ? limits.admittedStreamIdleMs : limits.streamIdleMs,
       admittedOnly,
       bytesAsOne: protocol === 'bridge' ? BRIDGE_BYTES_AS_ONE : Number.POSITIVE_INFINITY,

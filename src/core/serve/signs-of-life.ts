@@ -31,9 +31,9 @@ export class SignsOfLife {
     if (!this.#dueMonoMs.has(peer)) this.#due(step, peer, this.#isCold(step, peer) ? 0 : this.#pauseMs)
   }
 
-  /** A block has left for it. */
+  /** A block has left for it, which is as good, but opens no stream for what may have to be said later. */
   gave(step: Step, peer: PeerId): void {
-    if (this.#dueMonoMs.has(peer)) this.#due(step, peer, this.#pauseMs)
+    if (this.#dueMonoMs.has(peer) && !this.#isCold(step, peer)) this.#due(step, peer, this.#pauseMs)
   }
 
   forget(peer: PeerId): void {

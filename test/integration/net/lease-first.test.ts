@@ -1,10 +1,10 @@
-/** What a seed may keep for long, and what cannot wait, go over the same few streams. */
+/** What a peer may keep for long, and what cannot wait, go over the same few streams. */
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { ReleaseId } from '../../../src/model/ids.ts'
+import type { Channel, ReleaseId } from '../../../src/model/ids.ts'
 import type { AnyRequest } from '../../../src/model/messages.ts'
 import { kept } from './kept.ts'
-import { connect, type Scripted } from './scripted.ts'
+import { connect, joined, type Scripted, want } from './scripted.ts'
 
 const { node } = kept()
 /** All streams but the one that is left. */
@@ -78,4 +78,21 @@ test('that one is not taken by those that may be kept, and what cannot wait goes
   await b.until('what may be kept is asked', () => b.of('request').length === AT_ONCE + 3)
   b.transport.perform({ kind: 'reply', id: b.of('request').at(-1)?.id as number, reply: noted })
   await replied(a, waiting)
+})
+
+test('where as many wants stand as may be asked at once, a `holds` gets there: it says that its sender lives', async () => {
+  const [a, b] = [await node(), await node()]
+  b.onRequest = () => {}
+  await joined(a, b)
+  const many = LIMITS.maxStreams.blocks - 1
+  expect(many).toBeGreaterThanOrEqual(LIMITS.maxWantsPerSeed)
+  for (let at = 1; at <= many; at += 1) {
+    a.ask(b.id, want, LIMITS.blockDeadlineMs)
+    await b.until('it is asked', () => b.of('request').length === at)
+  }
+  a.ask(b.id, want, LIMITS.blockDeadlineMs)
+  const release = 'f'.repeat(64) as ReleaseId
+  const message = { type: 'holds', release, channel: 'a' as Channel, whole: false } as const
+  a.ask(b.id, { protocol: 'blocks', message }, LIMITS.standMs)
+  await b.until('it is told', () => b.of('request').at(-1)?.request.message.type === 'holds')
 })

@@ -62,6 +62,15 @@ test('a want is told of at once where nothing was for long, or ever, so that a s
   expect(timesOf('far')).toEqual(due)
 })
 
+test('a block that leaves before it is told keeps nobody from being told, whose next have yet to leave', () => {
+  const { at, timesOf } = node()
+  at.want(1, 'far')
+  at.want(2, 'far')
+  at.served(1)
+  at.tick(PAUSE_MS - 1)
+  expect(timesOf('far')).toEqual([AT_ONCE_MS])
+})
+
 test('who could not be told, for want of any release, is told at once as soon as there is one', () => {
   const { at, timesOf } = node()
   const facts = at.journey.facts.get(CHANNEL) as ChannelFacts
