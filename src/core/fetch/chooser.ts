@@ -119,17 +119,11 @@ export class Chooser {
    */
   #elsewhere({ peer, hello }: AdmittedSession, monoMs: number): (one: PeerId) => boolean {
     if (hello.submit)
-      return this.#sources.counts(peer) ? () => false : (one) => one !== peer && this.#gives(one, monoMs)
+      return this.#sources.counts(peer)
+        ? () => false
+        : (one) => one !== peer && this.#sources.gives(one, monoMs)
     if (this.#near.has(peer)) return () => false
-    return (one) => this.#near.has(one) && this.#gives(one, monoMs)
-  }
-
-  /** Its word counts, and it is not left alone for longer than a silent one takes to be noticed. */
-  #gives(peer: PeerId, monoMs: number): boolean {
-    return (
-      this.#sources.counts(peer) &&
-      !this.#sources.isAvoided(peer, monoMs + this.#config.limits.blockSilenceMs)
-    )
+    return (one) => this.#near.has(one) && this.#sources.gives(one, monoMs)
   }
 
   /**

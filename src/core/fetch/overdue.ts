@@ -23,8 +23,7 @@ export class Overdue {
   readonly #patience: Patience
   readonly #tempo: Tempo
   readonly #wants: Wants
-  /** A neighbour whose word counts. */
-  readonly #gives: (peer: PeerId) => boolean
+  readonly #isNeighbour: (peer: PeerId) => boolean
   /** When silence was to be looked for: much later than asked, and it was this node that was busy. */
   #lookMonoMs = Number.POSITIVE_INFINITY
   /** Until then what came while this node stood still is being read. */
@@ -38,7 +37,7 @@ export class Overdue {
     disk: Disk,
     jobs: Jobs,
     { patience, tempo, wants }: { patience: Patience; tempo: Tempo; wants: Wants },
-    isNear: (peer: PeerId) => boolean,
+    isNeighbour: (peer: PeerId) => boolean,
   ) {
     this.#config = config
     this.#sources = sources
@@ -47,7 +46,7 @@ export class Overdue {
     this.#patience = patience
     this.#tempo = tempo
     this.#wants = wants
-    this.#gives = (peer) => isNear(peer) && sources.counts(peer)
+    this.#isNeighbour = isNeighbour
   }
 
   /** Some event comes by then, and with it a look. */
@@ -163,7 +162,7 @@ export class Overdue {
     const { monoMs } = step.now
     const dueMonoMs = sinceMonoMs + this.#patience.hedgeMs
     if (monoMs < dueMonoMs) return this.#lookAt(step, dueMonoMs)
-    if (way === 'border' && !this.#isNear(asked)) return
+    if (way === 'border' && !this.#isNear(asked, monoMs)) return
     if (!mayHedge) return this.#lookAt(step, monoMs + this.#config.limits.hedgeMs / 2)
     if (this.#wants.peers(digest).size >= MAX_ASKED || !this.#patience.hedge()) return
     asked.hedged = true
@@ -171,10 +170,14 @@ export class Overdue {
     this.#again(digest)
   }
 
-  /** As far as the release is concerned for which it was asked: thousands may name it, and this is looked at in each tick. */
-  #isNear({ release, digest }: Asked): boolean {
+  /**
+   * As far as the release is concerned for which it was asked: thousands may name it, and this is looked at in each tick.
+   * Who is left alone is asked for nothing, and a second question would be spent in vain.
+   */
+  #isNear({ release, digest }: Asked, monoMs: number): boolean {
     const place = this.#jobs.get(release)?.place(digest)
-    return place !== undefined && this.#sources.of(release).announced(place, this.#gives)
+    const gives = (peer: PeerId) => this.#isNeighbour(peer) && this.#sources.gives(peer, monoMs)
+    return place !== undefined && this.#sources.of(release).announced(place, gives)
   }
 
   #again(digest: Digest): void {

@@ -311,6 +311,11 @@ export class Sources {
     return this.#conduct(peer).avoidedUntilMonoMs > monoMs
   }
 
+  /** Its word counts, and it is not left alone for longer than a silent one takes to be noticed. */
+  gives(peer: PeerId, monoMs: number): boolean {
+    return this.counts(peer) && !this.isAvoided(peer, monoMs + this.#limits.blockSilenceMs)
+  }
+
   load(peer: PeerId): number {
     return this.#conduct(peer).load
   }

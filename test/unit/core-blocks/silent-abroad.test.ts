@@ -1,7 +1,7 @@
 /** A gateway of another region that says nothing: when it counts as silent, and who is asked then. */
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../src/limits.ts'
-import type { Digest } from '../../../src/model/ids.ts'
+import type { Digest, PeerId } from '../../../src/model/ids.ts'
 import { peer } from '../core-peers/fakes.ts'
 import { fetcher, OTHER, SELF, type Want } from './fetcher.ts'
 
@@ -10,8 +10,9 @@ const STEP_MS = 10
 const abroad = [peer('far'), peer('farther'), peer('farthest')]
 
 /** The only gateway of its region has asked for all that it is to bring in, of three of another region. */
-function region() {
-  const node = fetcher({ blocks: 12, gateways: [SELF], abroad, seeds: [peer('seed')], seedRegion: 'us' })
+function region({ neighbours = [] as readonly PeerId[] } = {}) {
+  const seeds = [peer('seed')]
+  const node = fetcher({ blocks: 12, gateways: [SELF], abroad, seeds, seedRegion: 'us', neighbours })
   const wants = node.started.flatMap((page) => node.give(page))
   const of = (far: Want['to']) => wants.filter(({ to }) => to === far)
   const [mine, ...rest] = of(peer('far'))
@@ -26,7 +27,7 @@ function region() {
     }
     return undefined
   }
-  return { node, mine, rest, theirs, asked }
+  return { node, wants, mine, rest, theirs, asked }
 }
 
 describe('where blocks come over the border', () => {
@@ -70,4 +71,24 @@ test('what a neighbour has by now is asked of it, though another region owes it'
   node.announce(OTHER, [node.digests.indexOf(mine.digest) + 1])
   expect(asked(mine.digest, 500)).toMatchObject({ to: OTHER })
   expect(asked((rest[0] as Want).digest, 500)).toBeUndefined()
+})
+
+test('nor is it asked for twice while those are left alone that have it by now, and of them once they are not', () => {
+  const free = peer('free')
+  const { node, wants, mine, rest, asked } = region({ neighbours: [free] })
+  const [busy] = rest as [Want]
+  const others = wants.filter((want) => want !== mine && want !== busy)
+  const places = (wants: readonly Want[]) => wants.map(({ digest }) => node.digests.indexOf(digest) + 1)
+  node.tick(LIMITS.hedgeMs)
+  node.announce(OTHER, places([busy]))
+  const [again] = node.tick(STEP_MS)
+  expect(again).toMatchObject({ to: OTHER, digest: busy.digest })
+  // drawn the lower half of it
+  node.answer((again as Want).id, { type: 'busy', retryAfterMs: 2_000 })
+  // more than may be asked for twice
+  node.announce(OTHER, places(others))
+  expect(asked('any', 500)).toBeUndefined()
+  node.announce(free, places([mine]))
+  expect(asked(mine.digest, STEP_MS)).toMatchObject({ to: free })
+  expect(asked((others[0] as Want).digest, 500)).toMatchObject({ to: OTHER })
 })
