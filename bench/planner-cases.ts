@@ -102,6 +102,13 @@ export const CASES: readonly Case[] = [
     most: { ...LARGE, p99Ms: largeMs(100) },
     long: nodes === 10_000,
   })),
+  ...[100, 1_000, 10_000].map((nodes) => ({
+    name: `10 MiB, ${nodes} nodes`,
+    question: large(THREE, nodes, 10),
+    seeds: nodes === 10_000 ? 5 : 3,
+    most: { ...LARGE, p99Ms: largeMs(10) },
+    long: nodes === 10_000,
+  })),
   {
     name: '100 MiB, 300 nodes',
     question: large(THREE, 300, 100),

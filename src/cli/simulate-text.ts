@@ -2,10 +2,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import Table from 'cli-table3'
 import { LIMITS } from '../limits.ts'
+import { ABROAD_TICKS, DETECT_TICKS } from '../sim/planner/deaths.ts'
 import type { Plan, Spread } from '../sim/planner/plan.ts'
 import { NO_FAILURES, type Question } from '../sim/planner/question.ts'
 import { isSmall, REAL_BLOCK_BYTES } from '../sim/planner/run-one.ts'
 import { isPaced } from '../sim/planner/store-pace.ts'
+import { TICKS_PER_MS } from '../sim/planner/ticks.ts'
 import { MAX_HOURS } from '../sim/planner/wheel.ts'
 import { errorText } from './simulate-accuracy.ts'
 import { bytesText, count, payloads, rate, time } from './simulate-units.ts'
@@ -129,7 +131,7 @@ function basis(plan: Plan, question: Question): string[] {
     plan.blockBytes === null ? 'gossip, one message' : `pulled in blocks of ${bytesText(plan.blockBytes)}`
   return [
     `A payload is the content and what describes it: ${bytesText(plan.payloadBytes)}.${header}${plan.ofLineTime === null ? '' : ' Own line time: the content over the node’s own downlink.'}`,
-    `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events.`,
+    `Model: ${plan.model}, ${blocks}; ${plan.releases} ${plan.releases === 1 ? 'release' : 'releases'}, seed ${plan.seed}, ${count(plan.events)} events${plan.hashes.length === 1 ? `, hash ${plan.hashes[0]}` : ''}.`,
     `Accuracy: ${errorText(plan, question)}`,
     `Round trips: ${question.regions.source}.`,
     ...assumptions(plan, question),
@@ -173,6 +175,8 @@ function coarseText({ bytes, blockBytes, reached }: Plan): string[] {
   return [`The blocks are larger than the program’s, which makes times ${late}`]
 }
 
+const seconds = (ticks: number): string => `${ticks / TICKS_PER_MS / 1_000} s`
+
 function blocksText(plan: Plan, question: Question): string[] {
   const { links, gateways, failures } = question
   return [
@@ -188,7 +192,7 @@ function blocksText(plan: Plan, question: Question): string[] {
     ...(isDeepStrictEqual(failures, NO_FAILURES)
       ? []
       : [
-          'Deaths are found out after 0.5 s, over a border after 2 s: in the program 0.4 and 2 s after that node was asked for a block, by others after up to 75 s.',
+          `Deaths are found out after ${seconds(DETECT_TICKS)}, over a border after ${seconds(ABROAD_TICKS)}: in the program 0.4 s after that node was asked for a block, over a border ${seconds(ABROAD_TICKS)} after its last word, and 2 s after it was asked where no block crosses meanwhile; by others after up to 75 s.`,
         ]),
   ]
 }
