@@ -21,6 +21,10 @@ const CHECK_EVERY_MS = 10_000
 /** Releases looked at in one go. */
 const CHECKS_AT_ONCE = 8
 const ROOT_LOOK_EVERY_MS = 24 * 3_600_000
+const NOBODY_REACHED =
+  'no peer that stores any of its channels could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
+const NO_BEACON =
+  'no beacon came before the first activation: that what peers have is the newest is not known; are the seeds up (confmesh doctor)?'
 /**
  * A node without any floor, new or with its disk lost, compares with so many peers before it activates anything, and before it
  * activates a channel of which it had none; a seed with what it had stored, before it takes a release.
@@ -114,19 +118,23 @@ export class Housekeeping {
     const cells = [...this.#node.cells.values()]
     const waited = cells.filter(({ stored, hadFloor }) => stored && !hadFloor)
     const hasWaited = waited.length > 0 || !cells.some(({ stored }) => stored)
-    if (!inTime && hasWaited && !this.#hooks.sync.hasReached()) {
-      const text =
-        'no peer that stores any of its channels could be compared with before the first activation; what is newest is not known; does it reach a seed (confmesh doctor)?'
-      step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
+    if (!inTime && hasWaited) {
+      const text = this.#hooks.sync.hasReached() ? this.#withoutBeacon() : NOBODY_REACHED
+      if (text !== undefined) step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
     }
     for (const cell of waited) settleCell(this.#node, step, cell)
   }
 
   #knowsEnough(): boolean {
     const compared = this.#hooks.sync.comparedPeers()
-    const beacons = this.#node.roots.current().freshness.keys.length > 0
     const enough = Math.max(1, Math.min(FIRST_COMPARES, this.#dialled()))
-    return compared >= enough && (!beacons || this.#hooks.heardBeacon())
+    return compared >= enough && this.#withoutBeacon() === undefined
+  }
+
+  /** Undefined: one came, or none is to come. */
+  #withoutBeacon(): string | undefined {
+    const beacons = this.#node.roots.current().freshness.keys.length > 0
+    return beacons && !this.#hooks.heardBeacon() ? NO_BEACON : undefined
   }
 
   /** Admitted peers that store something of what this node does and were dialled from here: those are compared with at once. */

@@ -141,10 +141,11 @@ export class OwnJourney implements Journey {
   /** Durable before what it raises, which may be thousands of files; said on the control topic unless gossip brought it. */
   adoptRoot(step: Step, envelope: Uint8Array, from: PeerId | undefined, via?: 'gossip'): Adoption {
     const { roots } = this.#node
+    const before = roots.unreadable()
     const adoption = roots.adopt(envelope)
     if (adoption.kind !== 'adopted') {
       if (adoption.kind === 'old') this.#fillRoots(step, envelope)
-      noteRefused(step, adoption, from)
+      noteRefused(step, adoption, from, adoption.text === before)
       return adoption
     }
     const { root } = adoption

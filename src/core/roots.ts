@@ -24,6 +24,8 @@ export interface Roots {
   undisputed(version: number): TrustRoot | undefined
   kept(version: number): TrustRoot | undefined
   adopt(envelope: Uint8Array): Adoption
+  /** Why the root after the current one is beyond this build, if one came that the fleet's root keys have signed. */
+  unreadable(): string | undefined
   /** Peers are asked for the root after this one: the last below a hole, 0 where the first is to be fetched, else the current one. */
   lacksAfter(): number
   /** An old root may belong into a hole. @returns what closes it, all at once, to be written; it changes nothing else. */
@@ -45,6 +47,7 @@ export function createRoots(configured: Uint8Array, limits: Limits, fromFirst = 
   /** The last of `below` with what peers gave so far: a stranger's word until the newest chain follows from it. */
   let filling: RootChain | undefined
   let all = chain.roots
+  let unreadable: string | undefined
   const forked = new Set<number>()
   const asked = new LatestMap<PeerId, number>(limits.maxKnownPeers)
 
@@ -57,8 +60,10 @@ export function createRoots(configured: Uint8Array, limits: Limits, fromFirst = 
 
   function take(envelope: Uint8Array): Adoption {
     const result = adopt(chain, envelope, limits)
+    if (result.adoption.kind === 'unsupported') unreadable = result.adoption.text
     if (result.chain !== chain) {
       chain = result.chain
+      unreadable = undefined
       all = below.length === 0 ? chain.roots : new Map(all).set(...newestOf(chain))
     }
     return result.adoption
@@ -108,6 +113,7 @@ export function createRoots(configured: Uint8Array, limits: Limits, fromFirst = 
       if (adoption.kind === 'fork' || adoption.kind === 'old-fork') forked.add(versionOf(envelope, limits))
       return adoption
     },
+    unreadable: () => unreadable,
     lacksAfter: () => (lacksFirst() ? 0 : (filling ?? chain).current.version),
     fill,
     mayAsk(peer, monoMs) {

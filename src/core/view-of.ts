@@ -50,6 +50,7 @@ export function viewOf(node: NodeState, now: Now, sources: ViewSources): CoreVie
       expires: root.expires,
       digest: roots.chain().currentDigest,
       forked: roots.undisputed(root.version) === undefined,
+      unreadable: roots.unreadable(),
     },
     sessions: sources.sessions,
     channels: cells.map((cell) => channelView(node, cell, now, sources)),

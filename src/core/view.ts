@@ -58,6 +58,8 @@ export interface CoreView {
     readonly digest: Digest
     /** Another valid root of this version was seen since start. */
     readonly forked: boolean
+    /** Why the next one, which the fleet's root keys have signed, is beyond this build; undefined: none such came. */
+    readonly unreadable: string | undefined
   }
   readonly sessions: readonly Session[]
   /** Ascending by channel; stored channels only. */

@@ -223,8 +223,9 @@ const STORE_ADVICE: Partial<Record<Code, string>> = {
   STORE_CORRUPT: 'restart the node: it sets the damaged one aside',
 }
 
-function problemsOf({ twin, readOnly, isShort }: CoreView): { code: Code; message: string }[] {
+function problemsOf({ root, twin, readOnly, isShort }: CoreView): { code: Code; message: string }[] {
   const problems: { code: Code; message: string }[] = []
+  if (root.unreadable !== undefined) problems.push({ code: 'CODEC_UNSUPPORTED', message: root.unreadable })
   if (twin !== undefined) {
     const where = twin.length === 0 ? '' : `, reached at ${twin.join(', ')}`
     const message = `another process runs with this node's identity${where}; give each its own data folder`

@@ -152,6 +152,8 @@ describe('roots', () => {
     const told = () => seed.log().match(/"msg":"root \d+ needs quorum/g)
     expect(told(), 'of the root that its keys signed alone').toHaveLength(1)
     expect((await seed.client.status()).root.version).toBe(root.version)
+    const message = `root ${newer.version} needs quorum, unknown to this build; upgrade this node`
+    expect((await seed.client.status()).problems).toEqual([{ code: 'CODEC_UNSUPPORTED', message }])
   })
 
   test('names that are not critical are kept, and the root is adopted with them', async () => {
@@ -166,6 +168,7 @@ describe('roots', () => {
         20_000,
         async () => (await node.client.status()).root.version === root.version + 1,
       )
+    expect((await seed.client.status()).problems).toEqual([])
   })
 })
 

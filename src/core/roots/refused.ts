@@ -11,14 +11,18 @@ const LEVELS: Partial<Record<Adoption['kind'], 'debug' | 'info' | 'error'>> = {
   fork: 'error',
 }
 
-/** @param from who brought it, if a peer did */
+/**
+ * @param from who brought it, if a peer did
+ * @param isKnown it is beyond this build, which was said before: every comparison with a peer that has it brings it again
+ */
 export function noteRefused(
   step: Step,
   adoption: Exclude<Adoption, { kind: 'adopted' }>,
   from: PeerId | undefined,
+  isKnown = false,
 ): void {
   const { kind, text } = adoption
-  const level = LEVELS[kind] ?? 'warn'
+  const level = isKnown ? 'debug' : (LEVELS[kind] ?? 'warn')
   step.emit({
     kind: 'note',
     level,

@@ -25,7 +25,8 @@ export class SignsOfLife {
 
   /**
    * One over a border asks, and has to wait. Where it was told nothing for long, or never, it is told at once: the stream that
-   * signs take, which costs a round trip, stands by the time that they are needed.
+   * signs take, which costs a round trip, stands by the time that they are needed, unless what this node asks for itself has
+   * taken it by then.
    */
   waits(step: Step, peer: PeerId): void {
     if (!this.#dueMonoMs.has(peer)) this.#due(step, peer, this.#isCold(step, peer) ? 0 : this.#pauseMs)

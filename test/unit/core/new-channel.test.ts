@@ -1,8 +1,10 @@
 /** A channel without a floor, on a node that has floors of others: what comes first may be long replaced. */
 import { expect, test } from 'vitest'
 import type { Channel, Pattern } from '../../../src/model/ids.ts'
+import { key } from '../trust/fixtures.ts'
 import { BenchNode, ofKind } from './bench-node.ts'
-import { CHANNEL, floorOf, gossip, make, record } from './fleet.ts'
+import { CHANNEL, floorOf, gossip, make, ROOT, record, rootBytes } from './fleet.ts'
+import { NO_BEACONS } from './no-beacons.ts'
 
 const seeds = ['/ip4/10.0.0.9/tcp/1/p2p/12D3KooWseed' as never]
 const old = make({ clock: { alice: 1 } })
@@ -69,6 +71,23 @@ test('it waits ten seconds at most, and says that nobody was there to ask', () =
   const waited = node.handle({ kind: 'tick' })
   expect(begunBy(waited)).toEqual([fresh.id])
   expect(ofKind(waited, 'note')).toMatchObject([{ code: 'SYNC_SILENT' }])
+})
+
+test('it says so where peers were compared with, and no beacon came in all that time', () => {
+  const beacon = key().public
+  const keys = new Map([...ROOT.keys, [beacon.id, beacon] as const].sort(([a], [b]) => (a < b ? -1 : 1)))
+  const configured = rootBytes({ ...ROOT, keys, freshness: { ...ROOT.freshness, keys: [beacon.id] } })
+  for (const heardAny of [false, true]) {
+    const node = new BenchNode(
+      { root: configured },
+      { freshness: { ...NO_BEACONS, heardAny: () => heardAny } },
+    )
+    node.reached = true
+    node.start({ floorLost: true, roots: [{ version: 1, envelope: configured }] })
+    node.monoMs = 10_000
+    const said = ofKind(node.handle({ kind: 'tick' }), 'note').map(({ text }) => text)
+    expect(said).toEqual(heardAny ? [] : [expect.stringMatching(/^no beacon came before/)])
+  }
 })
 
 test('nothing waits for it, and nothing is said where all that is stored had a floor', () => {

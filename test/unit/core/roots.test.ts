@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeEnvelope, encodeEnvelope } from '../../../src/codec/envelope.ts'
+import { encodeControlGossip } from '../../../src/codec/gossip.ts'
 import { encodeRoot } from '../../../src/codec/root.ts'
 import { ChannelHashes } from '../../../src/core/channel-hashes.ts'
 import { entryOf } from '../../../src/core/freshness/beacon-pages.ts'
@@ -12,7 +13,7 @@ import { renew } from '../../../src/trust/edit.ts'
 import { firstRoot } from '../../../src/trust/first-root.ts'
 import { signEnvelope } from '../../../src/trust/signing.ts'
 import { key } from '../trust/fixtures.ts'
-import { BenchNode, comes } from './bench-node.ts'
+import { BenchNode, comes, ofKind } from './bench-node.ts'
 import { floorOf, make, PEER, ROOT, raised, rootBytes, withLimits } from './fleet.ts'
 
 const two = renew(ROOT, ROOT.expires + 1_000)
@@ -263,4 +264,22 @@ test('a floor of an epoch that another line of roots raised keeps out all else, 
   })
   const { node: mended, made } = begin(raised(three))
   expect(mended.view().channels[0]).toMatchObject({ target: made.id })
+})
+
+test('a root of a newer form is said once, however often it comes, and shown until this build can read the next', () => {
+  const node = new BenchNode()
+  node.start()
+  const newer = { ...two, critical: ['quorum'] }
+  const text = 'root 2 needs quorum, unknown to this build; upgrade this node'
+  const brought = (root: TrustRoot) => {
+    const bytes = encodeControlGossip({ kind: 'root', envelope: rootBytes(root) })
+    const effects = node.handle({ kind: 'gossip', topic: 'control', from: PEER, id: 'c', bytes })
+    const notes = ofKind(effects, 'note').filter((note) => note.text === text)
+    return notes.map(({ level }) => level)
+  }
+  expect(node.view().root.unreadable).toBeUndefined()
+  expect([...brought(newer), ...brought(newer)]).toEqual(['warn', 'debug'])
+  expect(node.view().root).toMatchObject({ version: 1, unreadable: text })
+  brought(two)
+  expect(node.view().root).toMatchObject({ version: 2, unreadable: undefined })
 })
