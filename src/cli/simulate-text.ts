@@ -176,6 +176,8 @@ function coarseText({ bytes, blockBytes, reached }: Plan): string[] {
 }
 
 const seconds = (ticks: number): string => `${ticks / TICKS_PER_MS / 1_000} s`
+/** @param moreMs than in the own region */
+const inProgram = (moreMs: number): string => `${(LIMITS.blockSilenceMs + moreMs) / 1_000} s`
 
 function blocksText(plan: Plan, question: Question): string[] {
   const { links, gateways, failures } = question
@@ -192,7 +194,7 @@ function blocksText(plan: Plan, question: Question): string[] {
     ...(isDeepStrictEqual(failures, NO_FAILURES)
       ? []
       : [
-          `Deaths are found out after ${seconds(DETECT_TICKS)}, over a border after ${seconds(ABROAD_TICKS)}: in the program 0.4 s after that node was asked for a block, over a border ${seconds(ABROAD_TICKS)} after its last word, and 2 s after it was asked where no block crosses meanwhile; by others after up to 75 s.`,
+          `Deaths are found out after ${seconds(DETECT_TICKS)}, over a border after ${seconds(ABROAD_TICKS)}: in the program ${inProgram(0)} after that node was asked for a block, over a border ${inProgram(LIMITS.borderSilenceMs)} after its last word, and ${inProgram(LIMITS.borderSilenceMs + LIMITS.standMs)} after it was asked where no block crosses meanwhile; by others after up to 75 s.`,
         ]),
   ]
 }

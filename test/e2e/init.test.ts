@@ -264,6 +264,8 @@ describe('keygen, identity and admit', () => {
     expect(elsewhere).toMatchObject({ code: 0, err: '' })
     expect((await confmesh(...args)).err).toBe('')
     await refused(2, 'USAGE', 'PEER', 'admit', 'nobody', '--admission-key', single.admissionKey)
+    // one that was meant to be a pool's
+    await refused(2, 'USAGE', '--pool NAME', ...args, '--public-key', stranger)
   })
 })
 

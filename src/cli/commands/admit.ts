@@ -73,7 +73,7 @@ function certificateFor(peerText: string | undefined, options: Options, valid: V
   const { pool, publicKey, label = [] } = options
   const admissionKey = readPrivateKey(options.admissionKey)
   warnUnnamed(options.admissionKey, admissionKey.id)
-  if (peerText !== undefined && pool === undefined) {
+  if (peerText !== undefined && pool === undefined && publicKey === undefined) {
     const peer = argument('PEER', peerText, parsePeerId)
     const labels = readLabels(label, parseName)
     const envelope = issueNodeCertificate({ peer, labels, ...valid }, admissionKey)

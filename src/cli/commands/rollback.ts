@@ -31,7 +31,7 @@ export function register(program: Command): void {
     .argument('<channel>', 'such as payments/prod')
     .requiredOption('--to <release>', 'the release to go back to (at least 8 digits)')
     .option('-m, --message <text>', 'why, for people')
-    .option('--expect <release>', 'only if this is the target now (at least 8 digits)')
+    .option('--expect <release>', 'only if this is the target now (at least 8 digits; any: whichever it is)')
     .option('--yes', 'do not ask; with --json, or where stdin or stderr is no terminal, nothing is asked')
     .addHelpText(
       'after',

@@ -344,3 +344,10 @@ test('and that it is time that ran out only where it did', async () => {
   expect(said(2, { ...question, failures })).toMatch(/did not get it: not within 29 hours/)
   expect(said(1, { ...question, failures })).toMatch(/did not get it: all gateways/)
 })
+
+test('the hash of the one release that was simulated is in the answer: who asks the same sees that it is the same', async () => {
+  const question = questionOf({ ...OPTIONS, nodes: '4' })
+  const one = await plan(question, 1, () => {})
+  expect(text(one, question)).toMatch(new RegExp(`^Model: .* events, hash ${one.hashes[0]}\\.$`, 'm'))
+  expect(text(await plan(question, 2, () => {}), question)).toMatch(/^Model: .* events\.$/m)
+})
