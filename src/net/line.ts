@@ -19,13 +19,6 @@ interface Wire {
   idleSinceMs: number
 }
 
-/**
- * Who waited for a place would be taken for silent. Between seeds, answered at once and asked for a second at most; and that
- * this node lives, while all that it asks for itself has no answer.
- */
-const isUrgent = (request: AnyRequest): boolean =>
-  isNotice(request) || request.message.type === 'lease' || request.message.type === 'free'
-
 interface Waiter {
   /** It goes while so many places are not taken. */
   readonly places: number
@@ -68,7 +61,7 @@ export class Line {
     if (isNotice(request) && this.#toldAtOnce(request)) return
     const deadline = new Deadline(timeoutMs)
     try {
-      await this.#turn(deadline.signal, isUrgent(request))
+      await this.#turn(deadline.signal, this.#rules.urgent.includes(request.message.type))
       await this.#askInTurn(request, deadline, (reply) => {
         onReply(reply)
         deadline.arm(timeoutMs)

@@ -32,10 +32,15 @@ async function seeds(): Promise<[Scripted, Scripted]> {
 }
 
 /** So many, one after another, until the other side has them. */
-async function kepts(a: Scripted, b: Scripted, many: number): Promise<number[]> {
+async function kepts(
+  a: Scripted,
+  b: Scripted,
+  many: number,
+  of = (at: number): AnyRequest => waits(`${at}`),
+): Promise<number[]> {
   const ids: number[] = []
   for (let at = 0; at < many; at += 1) {
-    ids.push(a.ask(b.id, waits(`${at}`), LIMITS.publishDeadlineMs))
+    ids.push(a.ask(b.id, of(at), LIMITS.publishDeadlineMs))
     await b.until('it is asked', () => b.of('request').length === ids.length)
   }
   return ids
@@ -86,10 +91,7 @@ test('where as many wants stand as may be asked at once, a `holds` gets there: i
   await joined(a, b)
   const many = LIMITS.maxStreams.blocks - 1
   expect(many).toBeGreaterThanOrEqual(LIMITS.maxWantsPerSeed)
-  for (let at = 1; at <= many; at += 1) {
-    a.ask(b.id, want, LIMITS.blockDeadlineMs)
-    await b.until('it is asked', () => b.of('request').length === at)
-  }
+  await kepts(a, b, many, () => want)
   a.ask(b.id, want, LIMITS.blockDeadlineMs)
   const release = 'f'.repeat(64) as ReleaseId
   const message = { type: 'holds', release, channel: 'a' as Channel, whole: false } as const
