@@ -175,9 +175,12 @@ function coarseText({ bytes, blockBytes, reached }: Plan): string[] {
   return [`The blocks are larger than the program’s, which makes times ${late}`]
 }
 
-const seconds = (ticks: number): string => `${ticks / TICKS_PER_MS / 1_000} s`
-/** @param moreMs than in the own region */
-const inProgram = (moreMs: number): string => `${(LIMITS.blockSilenceMs + moreMs) / 1_000} s`
+function deathsText(): string {
+  const { blockSilenceMs, borderSilenceMs, standMs } = LIMITS
+  const abroadMs = blockSilenceMs + borderSilenceMs
+  const seconds = (ms: number): string => `${ms / 1_000} s`
+  return `Deaths are found out after ${seconds(DETECT_TICKS / TICKS_PER_MS)}, over a border after ${seconds(ABROAD_TICKS / TICKS_PER_MS)}: in the program ${seconds(blockSilenceMs)} after that node was asked for a block, over a border ${seconds(abroadMs)} after its last word, and ${seconds(abroadMs + standMs)} after it was asked where no block crosses meanwhile; by others after up to 75 s.`
+}
 
 function blocksText(plan: Plan, question: Question): string[] {
   const { links, gateways, failures } = question
@@ -191,11 +194,7 @@ function blocksText(plan: Plan, question: Question): string[] {
             : 'Gateways are nodes of the fastest uplink: in the program so where all others are configured to stand last.',
         ]
       : []),
-    ...(isDeepStrictEqual(failures, NO_FAILURES)
-      ? []
-      : [
-          `Deaths are found out after ${seconds(DETECT_TICKS)}, over a border after ${seconds(ABROAD_TICKS)}: in the program ${inProgram(0)} after that node was asked for a block, over a border ${inProgram(LIMITS.borderSilenceMs)} after its last word, and ${inProgram(LIMITS.borderSilenceMs + LIMITS.standMs)} after it was asked where no block crosses meanwhile; by others after up to 75 s.`,
-        ]),
+    ...(isDeepStrictEqual(failures, NO_FAILURES) ? [] : [deathsText()]),
   ]
 }
 

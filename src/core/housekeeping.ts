@@ -119,7 +119,7 @@ export class Housekeeping {
     const waited = cells.filter(({ stored, hadFloor }) => stored && !hadFloor)
     const hasWaited = waited.length > 0 || !cells.some(({ stored }) => stored)
     if (!inTime && hasWaited) {
-      const text = this.#hooks.sync.hasReached() ? this.#withoutBeacon() : NOBODY_REACHED
+      const text = !this.#hooks.sync.hasReached() ? NOBODY_REACHED : this.#lacksBeacon ? NO_BEACON : undefined
       if (text !== undefined) step.emit({ kind: 'note', level: 'warn', code: 'SYNC_SILENT', text })
     }
     for (const cell of waited) settleCell(this.#node, step, cell)
@@ -128,13 +128,12 @@ export class Housekeeping {
   #knowsEnough(): boolean {
     const compared = this.#hooks.sync.comparedPeers()
     const enough = Math.max(1, Math.min(FIRST_COMPARES, this.#dialled()))
-    return compared >= enough && this.#withoutBeacon() === undefined
+    return compared >= enough && !this.#lacksBeacon
   }
 
-  /** Undefined: one came, or none is to come. */
-  #withoutBeacon(): string | undefined {
-    const beacons = this.#node.roots.current().freshness.keys.length > 0
-    return beacons && !this.#hooks.heardBeacon() ? NO_BEACON : undefined
+  /** Some are to come, and none has since the start. */
+  get #lacksBeacon(): boolean {
+    return this.#node.roots.current().freshness.keys.length > 0 && !this.#hooks.heardBeacon()
   }
 
   /** Admitted peers that store something of what this node does and were dialled from here: those are compared with at once. */
