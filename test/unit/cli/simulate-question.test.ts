@@ -282,7 +282,7 @@ test('what an answer claims is said to be no more than the model has', async () 
   expect(calm).toMatch(/^Not in it: blocks that come twice, .*\nNot in it: slow disks, .*activation\.$/m)
   expect(calm).not.toMatch(/Deaths are found|larger than the program|the origin with/)
   expect(await said({ size: '1MiB', churn: '5' })).toMatch(
-    /^Deaths are found out after 0\.5 s, over a border after 1 s: .* 0\.4 s .* 1 s after its last word, and 2 s .* 75 s\.$/m,
+    /^Deaths are found out after 0\.5 s, over a border after 0\.7 s: .* 0\.4 s .* 0\.7 s after its last word, and 1\.7 s .* 75 s\.$/m,
   )
   expect(await said({ size: '17MiB', store: '100MB', link: 'mix' })).toMatch(
     /^Links: .*, the origin with the fastest; .*\n(.*\n)*Not in it: several releases at once/m,
