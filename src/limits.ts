@@ -242,7 +242,7 @@ export const LIMITS = {
   hedgeMs: 100,
   /** Without any block for so long, others step in for those who should have brought it into the region: four, 16 after three times as long, 64 after seven. */
   stuckMs: 100,
-  /** In addition over a border: both are twice the longest round trip between regions, and three signs of life more than it takes. */
+  /** In addition over a border: 700 ms in all are twice the longest round trip between regions, or three signs of life that are lost. */
   borderSilenceMs: 300,
   /** How long a silent peer is left alone at first, twice as long each time; one that says `gone`, a quarter of it at first. */
   avoidPeerMs: 1_000,

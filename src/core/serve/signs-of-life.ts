@@ -18,7 +18,7 @@ export class SignsOfLife {
     this.#limits = limits
   }
 
-  /** Half of what makes a neighbour count as silent: of the second that there is the way takes up to 330 ms, and timers are late. */
+  /** Half of what makes a neighbour count as silent: of the 700 ms that there are over a border the way takes up to 330, and timers are late. */
   get #pauseMs(): number {
     return this.#limits.blockSilenceMs / 2
   }
