@@ -141,7 +141,7 @@ const OF_NET: Reasons = {
   ),
   ...inFile('net/muxer.ts', ['HEADER_BYTES', 'INIT', 'SYN_RECEIVED'], FORM),
   ...inFile('net/noise.ts', ['TAG_BYTES', 'MOST_BYTES'], FORM),
-  ...inFile('net/noise.ts', ['LONG_BYTES', 'JOINED_AFTER'], COPIES),
+  ...inFile('net/noise.ts', ['TINY_BYTES', 'LONG_BYTES', 'JOINED_AFTER'], COPIES),
   ...inFile('net/peer-writes.ts', ['WELL_WRITES'], PACE),
   ...inFile('net/timely-writes.ts', ['WRITE_MS'], PACE),
   ...inFile('net/unframing.ts', ['FIRST_BYTES', 'GROWTH'], COPIES),

@@ -10,8 +10,8 @@ import { nativeNoise } from '../../../src/net/noise.ts'
 
 afterEach(() => void vi.useRealTimers())
 
-/** Shorter and longer than one message of noise, and on both sides of what is carried on in parts. */
-const LENGTHS = [1, 100, 16_384, 16_385, 65_519, 65_520, 262_200]
+/** Shorter and longer than one message of noise, and on both sides of what has another cipher, and is carried on in parts. */
+const LENGTHS = [1, 100, 511, 512, 16_384, 16_385, 65_519, 65_520, 262_200]
 const MOST_BYTES = 65_519
 
 async function encrypter(
@@ -77,20 +77,26 @@ test('long text is not copied on its way through the cipher', async () => {
   await expect.poll(() => parts).toEqual([12, 28, MOST_BYTES - 40])
 })
 
-test('a single bit that flipped ends the connection, and nothing of the message is handed on', async () => {
-  const { near, far, wire } = await secured(nativeNoise(), nativeNoise())
-  const come: unknown[] = []
-  far.addEventListener('message', ({ data }: StreamMessageEvent) => come.push(data))
-  const send = wire.send.bind(wire)
-  wire.send = (data) => {
-    const bytes = new Uint8Array(data.subarray())
-    bytes[30_000] = (bytes[30_000] ?? 0) ^ 1
-    return send(bytes)
-  }
-  near.send(bytesOf(50_000))
-  await expect.poll(() => far.status).toBe('aborted')
-  expect(come).toEqual([])
-})
+test.each([
+  ['long', 50_000, 30_000],
+  ['tiny', 100, 60],
+])(
+  'a single bit of a %s message that flipped ends the connection, and nothing of it is handed on',
+  async (_, length, flipped) => {
+    const { near, far, wire } = await secured(nativeNoise(), nativeNoise())
+    const come: unknown[] = []
+    far.addEventListener('message', ({ data }: StreamMessageEvent) => come.push(data))
+    const send = wire.send.bind(wire)
+    wire.send = (data) => {
+      const bytes = new Uint8Array(data.subarray())
+      bytes[flipped] = (bytes[flipped] ?? 0) ^ 1
+      return send(bytes)
+    }
+    near.send(bytesOf(length))
+    await expect.poll(() => far.status).toBe('aborted')
+    expect(come).toEqual([])
+  },
+)
 
 test('a message without its tag ends the connection', async () => {
   const { far, wire } = await secured(nativeNoise(), nativeNoise())
