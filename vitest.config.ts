@@ -34,8 +34,8 @@ const secondsOf = ({ project, moduleId }: TestSpecification): number =>
   fleets[`${project.name}/${basename(moduleId, '.test.ts')}`] ?? others[project.name] ?? 0
 
 /**
- * Simulated fleets compute, and most other tests wait for processes and deadlines: one of each kind runs beside the
- * other for as long as there are both, and no long one is left for the end, when nothing else would run beside it.
+ * Simulated fleets compute, and most other tests wait for processes and deadlines: some of each kind run beside one
+ * another for as long as there are both, and no long one is left for the end, when nothing else would run beside it.
  */
 class Paired extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -74,7 +74,8 @@ const fromBuild = { globalSetup: ['test/build-once.ts'] }
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than a small machine has cores: some wait, and three keep two cores busy for nine tenths of the time.
+    maxWorkers: 3,
     passWithNoTests: false,
     sequence: { sequencer: Paired },
     coverage,
